@@ -1,0 +1,89 @@
+package godown
+
+import (
+	"fmt"
+	"io/fs"
+	"time"
+)
+
+// The errors of a Source have a meaning that handler.go turns into a status.
+// Whatever is none of these is ours or upstream's fault, and a 5xx.
+
+// NotFound says that something does not exist; it is an [fs.ErrNotExist], and
+// so is any other error that wraps that one.
+type NotFound struct {
+	Text string // what the upstream said, for people; may be empty
+	Gone bool   // the upstream answered 410 rather than 404
+}
+
+func (e *NotFound) Error() string {
+	if e.Text != "" {
+		return e.Text
+	}
+	return "not found"
+}
+
+// Is makes a NotFound an [fs.ErrNotExist].
+func (e *NotFound) Is(target error) bool { return target == fs.ErrNotExist }
+
+// Denied says that a policy, ours or an upstream's, refuses to serve something (403).
+type Denied struct {
+	Rule   string // which rule or upstream refused
+	Reason string // why, for people
+}
+
+func (e *Denied) Error() string { return "refused by " + e.Rule + ": " + e.Reason }
+
+// Busy says that someone asked us to come back later.
+type Busy struct {
+	Who   string        // the upstream (429), or empty when it is we who are busy (503)
+	After time.Duration // how long to wait; 0 where nothing was said
+	Text  string        // why, for people
+}
+
+func (e *Busy) Error() string {
+	if e.Who == "" {
+		return "too many fetches under way: " + e.Text
+	}
+	return "upstream " + e.Who + " limits the rate of requests: " + e.Text
+}
+
+// Mismatch says that content is not what it is claimed to be: another hash
+// than the checksum database proves, a zip that breaks the rules, a login page
+// under a module's name. Who gave it is lying or broken.
+type Mismatch struct {
+	Request Request
+	Reason  string
+}
+
+func (e *Mismatch) Error() string {
+	return fmt.Sprintf("%v is not what it should be: %s", e.Request, e.Reason)
+}
+
+// Unverified says that content may be good, but nobody could prove it now.
+type Unverified struct {
+	Request Request
+	By      string // the checksum database
+	Absent  bool   // the database was reached, and has no record
+	Err     error
+}
+
+func (e *Unverified) Error() string {
+	if e.Absent {
+		return fmt.Sprintf("%v cannot be verified: %s has no record of it (%v); if the module is private, name it in --private", e.Request, e.By, e.Err)
+	}
+	return fmt.Sprintf("%v cannot be verified: %s cannot be reached (%v)", e.Request, e.By, e.Err)
+}
+
+func (e *Unverified) Unwrap() error { return e.Err }
+
+// SecurityError says that a checksum database contradicts itself: it has
+// signed two histories, or a proof does not hold. It is never the reader's fault.
+type SecurityError struct {
+	Database string
+	Detail   string // the evidence, many lines
+}
+
+func (e *SecurityError) Error() string {
+	return "SECURITY ERROR: checksum database " + e.Database + " misbehaves: " + e.Detail
+}
