@@ -49,6 +49,7 @@ type File struct {
 	Cache   CacheStatus   // how the cache came by it; empty below the cache
 	MaxAge  time.Duration // how long a changeable answer may be reused; below 1 s: not at all
 	Origin  string        // who gave it, without secrets; may be empty
+	StaleBy error         // why a Stale answer could not be renewed
 	headers *headers      // ready for the handler, on files that are served often
 
 	// Reject, if not nil, is called by one who found the content wrong: it

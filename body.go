@@ -1,0 +1,144 @@
+package godown
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxResumes is how often in a row a body may break off without having given
+// anything in between.
+const maxResumes = 3
+
+// A body is the content of an upstream's answer. When it breaks off or stalls
+// it is continued with a Range request, so that its reader notices nothing.
+type body struct {
+	upstream *Upstream
+	name     string
+	ctx      context.Context // of the exchange
+	cancel   context.CancelCauseFunc
+	resp     *http.Response
+	size     int64 // -1 if the upstream did not say: then it cannot be continued
+	off      int64 // given so far
+	futile   int   // continuations that gave nothing, in a row
+	call     *Call
+	start    time.Time
+	err      error // final
+	closed   bool
+}
+
+var errStalled = errors.New("the body stalled")
+
+// Read reads on.
+func (b *body) Read(p []byte) (int, error) {
+	for b.err == nil {
+		n, err := b.read(p)
+		if n > 0 {
+			b.off += int64(n)
+			b.futile = 0
+			return n, nil
+		}
+		switch {
+		case err == nil:
+			continue
+		case err == io.EOF && (b.size < 0 || b.off >= b.size):
+			b.err = io.EOF
+		default:
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			b.err = b.resume(err)
+		}
+	}
+	return 0, b.err
+}
+
+// read reads from the present answer, and cuts it when it stalls.
+func (b *body) read(p []byte) (int, error) {
+	body := b.resp.Body
+	timer := time.AfterFunc(b.upstream.Stall, func() { body.Close() })
+	n, err := body.Read(p)
+	if !timer.Stop() && err != nil {
+		err = fmt.Errorf("%w: not a byte in %v", errStalled, b.upstream.Stall)
+	}
+	return n, err
+}
+
+// resume asks for the rest of a body that broke off with cause. It returns nil
+// if reading can go on.
+func (b *body) resume(cause error) error {
+	b.resp.Body.Close()
+	broke := fmt.Errorf("upstream %s: %s broke off after %d bytes: %w", b.upstream.Name(), b.name, b.off, cause)
+	for b.size >= 0 && b.futile < maxResumes && b.upstream.Retries > 0 && b.ctx.Err() == nil {
+		b.futile++
+		b.call.Resumes++
+		if err := pause(b.ctx, b.futile, 0); err != nil {
+			break
+		}
+		header := http.Header{"Range": {"bytes=" + strconv.FormatInt(b.off, 10) + "-"}}
+		if tag := b.resp.Header.Get("Etag"); tag != "" && !strings.HasPrefix(tag, "W/") {
+			header.Set("If-Range", tag)
+		} else if date := b.resp.Header.Get("Last-Modified"); date != "" {
+			header.Set("If-Range", date)
+		}
+		resp, err := b.upstream.ask(b.ctx, b.call, b.name, header)
+		if err != nil {
+			return fmt.Errorf("%w; and could not be continued: %w", broke, err)
+		}
+		before := b.resp
+		b.resp = resp
+		if b.skip() == nil {
+			return nil
+		}
+		resp.Body.Close()
+		b.resp = before
+	}
+	return broke
+}
+
+// skip makes the present answer give what comes behind the bytes that were
+// given already, if it is of the same content as far as its length tells. The
+// verification will tell for sure.
+func (b *body) skip() error {
+	if b.resp.StatusCode == http.StatusPartialContent {
+		want := "bytes " + strconv.FormatInt(b.off, 10) + "-" + strconv.FormatInt(b.size-1, 10) + "/" + strconv.FormatInt(b.size, 10)
+		if got := b.resp.Header.Get("Content-Range"); got != want {
+			return fmt.Errorf("it sends the range %q", got)
+		}
+		return nil
+	}
+	if b.resp.ContentLength != b.size {
+		return errors.New("it has another length now")
+	}
+	// The upstream knows no ranges: read again what is known.
+	buf := make([]byte, 32<<10)
+	for left := b.off; left > 0; {
+		n, err := b.read(buf[:min(left, int64(len(buf)))])
+		if left -= int64(n); err != nil && left > 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends the exchange.
+func (b *body) Close() error {
+	if b.closed {
+		return nil
+	}
+	b.closed = true
+	err := b.resp.Body.Close()
+	b.cancel(nil)
+	b.call.Bytes = b.off
+	failure := b.err
+	if failure == io.EOF {
+		failure = nil
+	}
+	b.upstream.observe(b.call, b.start, failure)
+	return err
+}

@@ -1,0 +1,281 @@
+package godown
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Cache is a Source that keeps what another gave it: fixed files for ever, once
+// verified; lists, latest versions and queries for a while. Any number of
+// callers who want the same missing file cause one fetch.
+//
+// Store, Source and Verifier must be set; the other fields have defaults.
+// They must not change after the first Fetch.
+type Cache struct {
+	Store    Store    // of fixed files
+	Answers  Store    // of answers that change, with the time they were learnt; nil: they are forgotten with the process
+	Pending  Store    // marks what was taken in unverified; nil: nothing is
+	Source   Source   // what to ask for files that are not in the Store
+	Verifier Verifier // what proves a .mod or .zip right
+
+	// Prefer takes in and serves files although the checksum database cannot
+	// be reached, marks them in Pending, and verifies them when it is back.
+	Prefer bool
+
+	TTL          time.Duration // how long a changeable answer is fresh; default 1 min
+	NotFoundTTL  time.Duration // how long an absence is remembered; default 30 s
+	StaleWait    time.Duration // how long a caller waits for upstream when an old answer is at hand; default 5 s
+	MaxFetches   int           // fetches under way at most; default 64
+	FetchWait    time.Duration // how long a fetch waits for its turn; default 30 s
+	FetchTimeout time.Duration // how long a fetch may take; default 15 min
+	Memory       int64         // bytes of small files to keep in memory; default 64 MiB
+
+	Alarm func(Alarm) // called for what an operator should know; may be nil; must not block
+
+	once    sync.Once
+	files   *hot[Request, hotFile]  // answers that are ready to serve
+	zips    *hot[Request, zipState] // zips in the store that were looked at in this process's life
+	absent  *hot[Request, absence]  // what upstream does not have
+	slots   chan struct{}           // one for each fetch under way
+	checks  chan struct{}           // one for each zip being verified
+	spare   *budget                 // memory for bodies that the disk does not take
+	base    context.Context         // of all flights
+	cancel  context.CancelFunc
+	idle    context.Context // of work that nobody waits for
+	stop    context.CancelFunc
+	working sync.WaitGroup // flights and the rechecking
+
+	mu      sync.Mutex // guards the fields below
+	flights map[Request]*flight
+	recheck []Request // zips to be hashed again, in this order
+	busy    bool      // somebody works on recheck
+	closed  bool
+
+	databaseDown atomic.Int64 // until when, in Unix nanoseconds, seeded files are not held up by an unreachable database
+	counts       counts
+}
+
+// maxOverflow bounds what all bodies together hold in memory while the disk is
+// full: one of the largest zips must fit.
+const maxOverflow = 512 << 20
+
+// A hotFile is an answer in memory.
+type hotFile struct {
+	file  *File
+	until time.Time // when it stops being fresh; zero: never
+}
+
+// An absence is a remembered "not found".
+type absence struct {
+	err   error
+	until time.Time
+}
+
+func (c *Cache) init() {
+	setDefault(&c.TTL, time.Minute)
+	setDefault(&c.NotFoundTTL, 30*time.Second)
+	setDefault(&c.StaleWait, 5*time.Second)
+	setDefault(&c.MaxFetches, 64)
+	setDefault(&c.FetchWait, 30*time.Second)
+	setDefault(&c.FetchTimeout, 15*time.Minute)
+	setDefault(&c.Memory, 64<<20)
+	if c.Alarm == nil {
+		c.Alarm = func(Alarm) {}
+	}
+	c.files = newHot[Request, hotFile](c.Memory)
+	c.zips = newHot[Request, zipState](c.Memory / 4)
+	c.absent = newHot[Request, absence](c.Memory / 16)
+	c.slots = make(chan struct{}, c.MaxFetches)
+	c.checks = make(chan struct{}, runtime.GOMAXPROCS(0))
+	c.spare = newBudget(maxOverflow)
+	c.base, c.cancel = context.WithCancel(context.Background())
+	c.idle, c.stop = context.WithCancel(c.base)
+	c.flights = make(map[Request]*flight)
+}
+
+func setDefault[T ~int | ~int64](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// Fetch answers from memory, from the store, or by asking the Source.
+func (c *Cache) Fetch(ctx context.Context, req Request) (*File, error) {
+	c.once.Do(c.init)
+	if h, ok := c.files.get(req); ok && (h.until.IsZero() || time.Now().Before(h.until)) {
+		return h.file, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !req.Fixed() {
+		return c.fetchChanging(ctx, req)
+	}
+	if f, err := c.openKnownZip(ctx, req); err == nil {
+		return f, nil
+	}
+	if isCachedOnly(ctx) {
+		f, err := c.stored(ctx, req, false)
+		if err != nil {
+			return nil, notCached(req, err)
+		}
+		return f, nil
+	}
+	if err := c.knownAbsent(req); err != nil {
+		return nil, err
+	}
+	for {
+		f, err := c.join(req, nil).answer(ctx)
+		if err != errLanded {
+			return f, err
+		}
+		// It landed between our asking and our following: it is in the store.
+		f, err = c.openKnownZip(ctx, req)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+	}
+}
+
+func notCached(req Request, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &NotFound{Text: "not in the cache: " + req.String()}
+	}
+	return err
+}
+
+// knownAbsent returns the remembered error for what upstream was found not to have.
+func (c *Cache) knownAbsent(req Request) error {
+	if a, ok := c.absent.get(req); ok {
+		if time.Now().Before(a.until) {
+			return a.err
+		}
+		c.absent.delete(req)
+	}
+	return nil
+}
+
+// rememberAbsent remembers err if it says that upstream does not have req.
+func (c *Cache) rememberAbsent(req Request, err error) {
+	if errors.Is(err, fs.ErrNotExist) {
+		c.absent.put(req, absence{err, time.Now().Add(c.NotFoundTTL)}, int64(len(err.Error())+len(req.Path)+len(req.Version)))
+	}
+}
+
+// join returns the flight for req, beginning it if there is none. old is the
+// answer that is to be revalidated, if any.
+func (c *Cache) join(req Request, old *answer) *flight {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if fl, ok := c.flights[req]; ok {
+		c.counts.shared.Add(1)
+		return fl
+	}
+	fl := newFlight(req)
+	if c.closed {
+		fl.settle(nil, errClosed)
+		return fl
+	}
+	c.flights[req] = fl
+	c.working.Go(func() {
+		ctx, cancel := context.WithTimeout(c.base, c.FetchTimeout)
+		defer cancel()
+		defer func() {
+			c.mu.Lock()
+			delete(c.flights, req)
+			c.mu.Unlock()
+		}()
+		if old != nil || !req.Fixed() {
+			c.flyChanging(ctx, fl, old)
+		} else {
+			c.flyFixed(ctx, fl)
+		}
+	})
+	return fl
+}
+
+var errClosed = errors.New("the cache is shutting down")
+
+// acquire waits for one of the places for fetches under way.
+func (c *Cache) acquire(ctx context.Context) (release func(), err error) {
+	select {
+	case c.slots <- struct{}{}:
+		return func() { <-c.slots }, nil
+	default:
+	}
+	c.counts.waiting.Add(1)
+	defer c.counts.waiting.Add(-1)
+	timer := time.NewTimer(c.FetchWait)
+	defer timer.Stop()
+	select {
+	case c.slots <- struct{}{}:
+		return func() { <-c.slots }, nil
+	case <-timer.C:
+		return nil, &Busy{After: 5 * time.Second, Text: "none of the places for fetches became free in " + c.FetchWait.String()}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// keep puts a small answer in memory.
+func (c *Cache) keep(req Request, f *File, until time.Time) {
+	f.headers = newHeaders(req, f)
+	c.files.put(req, hotFile{f, until}, int64(cap(f.Data)+len(req.Path)+len(req.Version)+400))
+}
+
+// Close waits for fetches under way and the rechecking, until ctx ends; then it ends them.
+func (c *Cache) Close(ctx context.Context) error {
+	c.once.Do(c.init)
+	c.mu.Lock()
+	c.closed = true
+	c.recheck = nil
+	c.mu.Unlock()
+	c.stop()
+	done := make(chan struct{})
+	go func() {
+		c.working.Wait()
+		close(done)
+	}()
+	defer c.cancel()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		c.cancel()
+		<-done
+		return ctx.Err()
+	}
+}
+
+type counts struct {
+	fetching, waiting      atomic.Int64
+	fetches, shared        atomic.Int64
+	mismatches, rotten     atomic.Int64
+	storeFailures, pending atomic.Int64
+}
+
+// Stats are what a Cache has counted in its life, and what it does now.
+type Stats struct {
+	Fetching      int64 // fetches under way
+	Waiting       int64 // fetches that wait for their turn
+	Fetches       int64 // fetches begun
+	Shared        int64 // callers who joined a fetch of another
+	Mismatches    int64 // answers of upstreams that failed verification
+	Rotten        int64 // stored files that were found bad
+	StoreFailures int64 // files that could not be stored or read
+	Pending       int64 // files that were taken in unverified
+}
+
+// Stats returns the counts of this moment.
+func (c *Cache) Stats() Stats {
+	n := &c.counts
+	return Stats{
+		Fetching: n.fetching.Load(), Waiting: n.waiting.Load(), Fetches: n.fetches.Load(), Shared: n.shared.Load(),
+		Mismatches: n.mismatches.Load(), Rotten: n.rotten.Load(), StoreFailures: n.storeFailures.Load(), Pending: n.pending.Load(),
+	}
+}

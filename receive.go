@@ -1,0 +1,282 @@
+package godown
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+
+	modzip "golang.org/x/mod/zip"
+)
+
+// limits are the most bytes that a file of each kind may have.
+var limits = [...]int64{List: 16 << 20, Latest: 1 << 20, Info: 1 << 20, Mod: modzip.MaxGoMod, Zip: modzip.MaxZipFile}
+
+// flyFixed answers a request for a fixed file: from the store if it is there
+// and good, else from upstream.
+func (c *Cache) flyFixed(ctx context.Context, fl *flight) {
+	f, err := c.stored(ctx, fl.req, true)
+	if err == nil {
+		if f.Body != nil { // a zip: each caller opens it for himself
+			f.Close()
+			f = &File{}
+		}
+		fl.settle(f, nil)
+		return
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		fl.settle(nil, err)
+		return
+	}
+	take := func(s *spool, f *File) error { return c.takeFixed(ctx, fl, s, f) }
+	c.fetch(ctx, fl, take, func(err error) (*File, error) { return nil, err })
+}
+
+// fetch asks the Source, and its alternatives when what it gives is wrong.
+// take is given each body when it is complete; it settles the flight and
+// returns nil, or returns what is wrong with it. When nobody gives anything
+// good, instead says what to answer.
+func (c *Cache) fetch(ctx context.Context, fl *flight, take func(*spool, *File) error, instead func(error) (*File, error)) {
+	release, err := c.acquire(ctx)
+	if err != nil {
+		fl.settle(instead(err))
+		return
+	}
+	defer release()
+	c.counts.fetches.Add(1)
+	c.counts.fetching.Add(1)
+	defer c.counts.fetching.Add(-1)
+	defer fl.withdraw()
+
+	f, err := c.Source.Fetch(ctx, fl.req)
+	for err == nil {
+		if err = c.receive(ctx, fl, f, take); err == nil {
+			return
+		}
+		if ctx.Err() != nil || !blames(err) || f.Reject == nil {
+			break
+		}
+		f, err = f.Reject(ctx, err)
+	}
+	c.rememberAbsent(fl.req, err)
+	fl.settle(instead(err))
+}
+
+// blames reports whether err is the fault of the upstream that gave the
+// content, so that another should be asked.
+func blames(err error) bool {
+	if _, ok := errors.AsType[*Unverified](err); ok {
+		return false
+	}
+	if _, ok := errors.AsType[*SecurityError](err); ok {
+		return false
+	}
+	_, disk := errors.AsType[*diskError](err)
+	return !disk
+}
+
+// A diskError is a failure of our own temporary storage.
+type diskError struct{ err error }
+
+func (e *diskError) Error() string { return "temporary storage: " + e.err.Error() }
+func (e *diskError) Unwrap() error { return e.err }
+
+var copyBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// receive takes one body in.
+func (c *Cache) receive(ctx context.Context, fl *flight, f *File, take func(*spool, *File) error) (err error) {
+	defer f.Close()
+	limit := limits[fl.req.Kind]
+	if f.Size > limit {
+		return c.mismatch(fl.req, f, fmt.Sprintf("it has %d bytes, more than %d", f.Size, limit))
+	}
+	if w, ok := c.Verifier.(interface {
+		Ahead(ctx context.Context, req Request)
+	}); ok && fl.req.Fixed() && fl.req.Kind != Info {
+		w.Ahead(ctx, fl.req) // the database's answer is on its way while the body comes
+	}
+	s := newSpool(f.Size, c.tempFile, c.spare)
+	defer s.drop()
+	defer func() {
+		if err != nil {
+			s.fail(err)
+		}
+	}()
+	if fl.req.Kind == Zip && f.Size >= 0 {
+		fl.offer(s)
+	}
+	if err := fill(ctx, s, f, limit); err != nil {
+		if s.written() > limit {
+			return c.mismatch(fl.req, f, err.Error())
+		}
+		return err
+	}
+	if s.diskErr != nil {
+		c.storeFailed(fl.req, s.diskErr)
+	}
+	return take(s, f)
+}
+
+// fill copies the body of f into s.
+func fill(ctx context.Context, s *spool, f *File, limit int64) error {
+	buf := copyBuffers.Get().(*[64 << 10]byte)
+	defer copyBuffers.Put(buf)
+	body := f.Reader()
+	for {
+		n, err := body.Read(buf[:])
+		if n > 0 {
+			if _, err := s.Write(buf[:n]); err != nil {
+				return &diskError{err}
+			}
+			if s.n > limit || f.Size >= 0 && s.n > f.Size {
+				return fmt.Errorf("the body is longer than it should be: more than %d bytes", min(uint64(limit), uint64(f.Size)))
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	if f.Size >= 0 && s.n < f.Size {
+		return fmt.Errorf("the body ended after %d of %d bytes: %w", s.n, f.Size, io.ErrUnexpectedEOF)
+	}
+	return nil
+}
+
+// tempFile makes a temporary file: in the store, or else where the system keeps such.
+func (c *Cache) tempFile() (*os.File, error) {
+	st, ok := c.Store.(stager)
+	if !ok {
+		return os.CreateTemp("", "godown-*")
+	}
+	f, err := st.Stage()
+	if err == nil {
+		return f, nil
+	}
+	c.storeFailed(Request{}, err)
+	if f, err := os.CreateTemp("", "godown-*"); err == nil {
+		return f, nil
+	}
+	return nil, err
+}
+
+// takeFixed checks the complete content of a fixed file, serves it and stores it.
+func (c *Cache) takeFixed(ctx context.Context, fl *flight, s *spool, f *File) error {
+	file := &File{Size: s.n, Cache: Miss, Origin: f.Origin}
+	var h1 string
+	if fl.req.Kind == Zip {
+		select {
+		case c.checks <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		var err error
+		h1, err = CheckZip(ctx, fl.req, s, s.n)
+		<-c.checks
+		if err != nil {
+			return c.blame(fl.req, f, err)
+		}
+		if end, err := readZipEnd(s, s.n); err == nil {
+			file.ETag = end.etag
+		}
+	} else {
+		data := make([]byte, s.n)
+		if _, err := s.ReadAt(data, 0); err != nil && s.n > 0 {
+			return &diskError{err}
+		}
+		var err error
+		if h1, err = checkSmall(fl.req, data); err != nil {
+			return c.blame(fl.req, f, err)
+		}
+		file.Data, file.ETag = data, etag(data)
+	}
+	pending, err := c.prove(ctx, fl.req, h1)
+	if err != nil {
+		return c.blame(fl.req, f, err)
+	}
+
+	s.release()
+	if fl.req.Kind == Zip {
+		fl.offer(s) // if its size was not known before
+	}
+	fl.settle(file, nil)
+	c.commit(ctx, fl.req, s, file, h1, pending)
+	return nil
+}
+
+// prove has the content verified. pending means that it may be served although nobody could.
+func (c *Cache) prove(ctx context.Context, req Request, h1 string) (pending bool, err error) {
+	if req.Kind == Info {
+		return false, nil
+	}
+	err = c.Verifier.Verify(ctx, req, h1)
+	if u, ok := errors.AsType[*Unverified](err); ok && c.Prefer && !u.Absent {
+		c.Alarm(Alarm{Kind: "unverified", Request: req, Err: err})
+		return true, nil
+	}
+	return false, err
+}
+
+// commit stores what was verified. That it cannot be stored is no error of the request.
+func (c *Cache) commit(ctx context.Context, req Request, s *spool, f *File, h1 string, pending bool) {
+	// A body that arrived in the last moment shall not be lost to the deadline.
+	ctx = context.WithoutCancel(ctx)
+	name := req.Name()
+	if pending {
+		if err := c.mark(ctx, name, h1); err != nil {
+			c.storeFailed(req, err)
+			return
+		}
+	}
+	var err error
+	if req.Kind == Zip && !pending {
+		err = putString(ctx, c.Store, name+"hash", h1)
+	}
+	if err == nil {
+		err = s.store(ctx, c.Store, name)
+	}
+	if err != nil {
+		c.storeFailed(req, err)
+	}
+	if req.Kind != Zip {
+		kept := *f
+		kept.Cache, kept.Origin = Hit, ""
+		c.keep(req, &kept, c.keptUntil(pending))
+		return
+	}
+	if err == nil {
+		c.zips.put(req, newZipState(req, s.n, f.ETag), int64(len(req.Path)+len(req.Version)+300))
+		c.files.delete(Request{Kind: List, Path: req.Path})
+	}
+}
+
+// blame notes what is wrong with an upstream's answer, and returns err.
+func (c *Cache) blame(req Request, f *File, err error) error {
+	if m, ok := errors.AsType[*Mismatch](err); ok {
+		return c.mismatch(req, f, m.Reason)
+	}
+	if s, ok := errors.AsType[*SecurityError](err); ok {
+		c.Alarm(Alarm{Kind: "fork", Request: req, Origin: s.Database, Err: err})
+	}
+	return err
+}
+
+func (c *Cache) mismatch(req Request, f *File, reason string) error {
+	c.counts.mismatches.Add(1)
+	err := &Mismatch{Request: req, Reason: reason}
+	c.Alarm(Alarm{Kind: "mismatch", Request: req, Origin: f.Origin, Err: err})
+	return err
+}
+
+func (c *Cache) storeFailed(req Request, err error) {
+	c.counts.storeFailures.Add(1)
+	c.Alarm(Alarm{Kind: "store", Request: req, Err: err})
+}

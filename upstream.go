@@ -1,0 +1,335 @@
+package godown
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Upstream is one module proxy as a Source: over http or https, or a file://
+// URL of a folder in a proxy's layout. URL must be set; the rest has defaults.
+// What it gives is not verified.
+type Upstream struct {
+	URL *url.URL // its user information becomes an Authorization header, and is shown nowhere
+
+	// Transport makes the connections; nil: NewTransport with its defaults.
+	// Connecting, the TLS handshake and the wait for an answer's header are its to limit.
+	Transport http.RoundTripper
+	Stall     time.Duration // a body that gives no byte for so long is cut; default 20 s
+	Retries   int           // how often a request is repeated when that may help; default 2, below 0: never
+	Observe   func(Call)    // is told of each exchange; may be nil
+
+	once   sync.Once
+	client *http.Client
+	base   url.URL // without user information
+	auth   string
+}
+
+// Timeouts are the limits of a transport; those that are 0 have defaults.
+type Timeouts struct {
+	Connect   time.Duration // default 10 s
+	TLS       time.Duration // default 10 s
+	FirstByte time.Duration // from the request to the answer's header; default 30 s
+}
+
+// NewTransport returns a transport for upstreams: it keeps connections alive,
+// uses HTTP/2 where offered, and asks proxy (see [http.Transport]) for the
+// proxy of each request, http, https or socks5.
+func NewTransport(t Timeouts, proxy func(*http.Request) (*url.URL, error)) *http.Transport {
+	setDefault(&t.Connect, 10*time.Second)
+	setDefault(&t.TLS, 10*time.Second)
+	setDefault(&t.FirstByte, 30*time.Second)
+	dialer := &net.Dialer{Timeout: t.Connect, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                 proxy,
+		DialContext:           dialer.DialContext,
+		TLSHandshakeTimeout:   t.TLS,
+		ResponseHeaderTimeout: t.FirstByte,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConnsPerHost:   64,
+		IdleConnTimeout:       90 * time.Second,
+		DisableCompression:    true, // bytes are kept as they are, and can be resumed
+		ReadBufferSize:        64 << 10,
+	}
+}
+
+func (u *Upstream) init() {
+	setDefault(&u.Stall, 20*time.Second)
+	if u.Retries == 0 {
+		u.Retries = 2
+	}
+	if u.Transport == nil {
+		u.Transport = NewTransport(Timeouts{}, nil)
+	}
+	u.base = *u.URL
+	if user := u.URL.User; user != nil {
+		u.base.User = nil
+		password, _ := user.Password()
+		r := http.Request{Header: make(http.Header)}
+		r.SetBasicAuth(user.Username(), password)
+		u.auth = r.Header.Get("Authorization")
+	}
+	u.client = &http.Client{Transport: u.Transport, CheckRedirect: checkRedirect}
+}
+
+func checkRedirect(r *http.Request, via []*http.Request) error {
+	if len(via) >= 10 {
+		return errors.New("it redirects more than 10 times")
+	}
+	if via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme != "https" {
+		return errors.New("it redirects from https to " + r.URL.Scheme)
+	}
+	return nil
+}
+
+// Name returns the upstream's host and path, which is safe to show.
+func (u *Upstream) Name() string {
+	u.once.Do(u.init)
+	if u.base.Scheme == "file" {
+		return u.base.String()
+	}
+	return u.base.Host + strings.TrimSuffix(u.base.Path, "/")
+}
+
+// Fetch asks for the file.
+func (u *Upstream) Fetch(ctx context.Context, req Request) (*File, error) {
+	return u.get(ctx, req.Name(), req.Kind.String())
+}
+
+// Get returns the content of a small file below the upstream's root, such as
+// "sumdb/sum.golang.org/latest": at most 1 MiB.
+func (u *Upstream) Get(ctx context.Context, name string) ([]byte, error) {
+	f, err := u.get(ctx, name, "sumdb")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := readLimited(f, 1<<20)
+	if err != nil {
+		return nil, fmt.Errorf("upstream %s: %s: %w", u.Name(), name, err)
+	}
+	return data, nil
+}
+
+func (u *Upstream) get(ctx context.Context, name, kind string) (*File, error) {
+	u.once.Do(u.init)
+	if u.base.Scheme == "file" {
+		return u.open(name)
+	}
+	call := &Call{Upstream: u.Name(), Kind: kind}
+	start := time.Now()
+	ctx, cancel := context.WithCancelCause(ctx)
+	resp, err := u.ask(ctx, call, name, http.Header{})
+	call.FirstByte = time.Since(start)
+	if err != nil {
+		cancel(nil)
+		u.observe(call, start, err)
+		return nil, err
+	}
+	b := &body{upstream: u, name: name, ctx: ctx, cancel: cancel, resp: resp, size: resp.ContentLength, call: call, start: start}
+	return &File{Body: b, Size: resp.ContentLength, ETag: resp.Header.Get("Etag"), Origin: u.Name()}, nil
+}
+
+// open opens a file of a file:// upstream.
+func (u *Upstream) open(name string) (*File, error) {
+	path := u.base.Path
+	if len(path) > 2 && path[0] == '/' && path[2] == ':' { // file:///C:/…
+		path = path[1:]
+	}
+	f, err := os.Open(filepath.Join(filepath.FromSlash(path), filepath.FromSlash(name)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &NotFound{Text: "not found: " + u.Name() + " has no " + name}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("upstream %s: %w", u.Name(), err)
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, &NotFound{Text: "not found: " + u.Name() + " has no file " + name}
+	}
+	return &File{Body: f, Size: info.Size(), Time: info.ModTime(), Origin: u.Name()}, nil
+}
+
+// ask sends a GET request, again and again while that may help, and returns an
+// answer with status 200 or 206.
+func (u *Upstream) ask(ctx context.Context, call *Call, name string, header http.Header) (*http.Response, error) {
+	target := u.base
+	target.Path = strings.TrimSuffix(u.base.Path, "/") + "/" + name
+	target.RawPath = ""
+	for try := 0; ; try++ {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+		if err != nil {
+			return nil, fmt.Errorf("upstream %s: %w", u.Name(), err)
+		}
+		r.Header = header.Clone()
+		r.Header.Set("User-Agent", "godown (+https://github.com/godown-dev/godown)")
+		if u.auth != "" {
+			r.Header.Set("Authorization", u.auth)
+		}
+		resp, err := u.client.Do(r)
+		again := time.Duration(-1) // no
+		if err != nil {
+			err = u.explain(ctx, err)
+			if retryable(err) {
+				again = 0
+			}
+		} else if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent && header.Get("Range") != "" {
+			return resp, nil
+		} else {
+			err, again = u.refusal(resp, name)
+		}
+		if again < 0 || try >= u.Retries || ctx.Err() != nil {
+			return nil, err
+		}
+		call.Retries++
+		if waitErr := pause(ctx, try, again); waitErr != nil {
+			return nil, err
+		}
+	}
+}
+
+// maxRetryAfter is how long we wait because an upstream asks for it; a caller
+// is told of a longer wait instead.
+const maxRetryAfter = 5 * time.Second
+
+// pause waits before the next try: at least least, and with jitter so that
+// those who failed together do not come back together.
+func pause(ctx context.Context, try int, least time.Duration) error {
+	step := 100 * time.Millisecond << min(try, 6)
+	timer := time.NewTimer(least + step/2 + rand.N(step))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// refusal turns an answer without content into an error, and says after how
+// long it may help to ask again; below 0: not at all.
+func (u *Upstream) refusal(resp *http.Response, name string) (err error, again time.Duration) {
+	defer resp.Body.Close()
+	text := refusalText(resp)
+	after, said := retryAfter(resp.Header)
+	switch code := resp.StatusCode; {
+	case code == http.StatusNotFound || code == http.StatusGone:
+		if text == "" {
+			text = "not found: " + u.Name() + " has no " + name
+		}
+		return &NotFound{Text: text, Gone: code == http.StatusGone}, -1
+	case code == http.StatusForbidden:
+		if text == "" {
+			text = "403 Forbidden for " + name
+		}
+		return &Denied{Rule: "upstream " + u.Name(), Reason: text}, -1
+	case code == http.StatusTooManyRequests:
+		if text == "" {
+			text = "429 Too Many Requests"
+		}
+		if !said || after > maxRetryAfter {
+			return &Busy{Who: u.Name(), After: after, Text: text}, -1
+		}
+		return &Busy{Who: u.Name(), After: after, Text: text}, after
+	case code >= 500:
+		err := fmt.Errorf("upstream %s answered %s for %s", u.Name(), resp.Status, name)
+		if text != "" {
+			err = fmt.Errorf("%w: %s", err, text)
+		}
+		if after > maxRetryAfter {
+			return err, -1
+		}
+		return err, after
+	case code == http.StatusUnauthorized:
+		return fmt.Errorf("upstream %s wants other credentials than it was given (%s); put them into its URL in --upstream", u.Name(), resp.Status), -1
+	}
+	return fmt.Errorf("upstream %s answered %s for %s, which means nothing in the module proxy protocol", u.Name(), resp.Status, name), -1
+}
+
+// refusalText returns what an answer without content says, if that is plain
+// text: its first lines.
+func refusalText(resp *http.Response) string {
+	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
+		return ""
+	}
+	data, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
+	return strings.TrimSpace(strings.ToValidUTF8(string(data), "?"))
+}
+
+func retryAfter(h http.Header) (d time.Duration, said bool) {
+	v := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(v, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second, true
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return max(0, time.Until(t)), true
+	}
+	return 0, false
+}
+
+// explain names the upstream in a failed exchange's error, and leaves out the URL that net/http puts there.
+func (u *Upstream) explain(ctx context.Context, err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err
+	}
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
+		err = cause
+	}
+	return fmt.Errorf("upstream %s: %w", u.Name(), err)
+}
+
+// retryable reports whether an exchange failed in a way that may have passed
+// already: refused, reset, closed. What timed out has cost enough; a name that
+// is not known or a certificate that is not good will not get better.
+func retryable(err error) bool {
+	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() {
+		return false
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return dns.IsTemporary
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return false
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return false
+	}
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return true
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+func (u *Upstream) observe(call *Call, start time.Time, err error) {
+	if u.Observe == nil {
+		return
+	}
+	call.Duration = time.Since(start)
+	call.Result = "ok"
+	if err != nil {
+		call.Result = "failed"
+		if errors.Is(err, fs.ErrNotExist) {
+			call.Result = "absent"
+		} else if _, ok := errors.AsType[*Denied](err); ok {
+			call.Result = "denied"
+		} else if _, ok := errors.AsType[*Busy](err); ok {
+			call.Result = "busy"
+		}
+	}
+	u.Observe(*call)
+}
