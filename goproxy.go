@@ -68,19 +68,30 @@ func parseProxyURL(text string) (*url.URL, error) {
 	switch u.Scheme {
 	case "http", "https":
 		if u.Host == "" {
-			return nil, fmt.Errorf("%q names no host", u.Redacted())
+			return nil, fmt.Errorf("%q names no host", hideUser(u))
 		}
 		if u.RawQuery != "" || u.Fragment != "" {
-			return nil, fmt.Errorf("%q has a query or a fragment, which a proxy's URL cannot have", u.Redacted())
+			return nil, fmt.Errorf("%q has a query or a fragment, which a proxy's URL cannot have", hideUser(u))
 		}
 	case "file":
 		if *u != (url.URL{Scheme: u.Scheme, Path: u.Path, RawPath: u.RawPath}) {
-			return nil, fmt.Errorf("%q is a file URL with more than a path", u.Redacted())
+			return nil, fmt.Errorf("%q is a file URL with more than a path", hideUser(u))
 		}
 	case "":
-		return nil, fmt.Errorf("%q is neither a URL nor one of the words direct and off", u.Redacted())
+		return nil, fmt.Errorf("%q is neither a URL nor one of the words direct and off", hideUser(u))
 	default:
-		return nil, fmt.Errorf("%q has the scheme %q; it must be https, http or file", u.Redacted(), u.Scheme)
+		return nil, fmt.Errorf("%q has the scheme %q; it must be https, http or file", hideUser(u), u.Scheme)
 	}
 	return u, nil
+}
+
+// hideUser returns u without its user information, which may be a secret: a
+// lone name is often a token.
+func hideUser(u *url.URL) string {
+	if u.User == nil {
+		return u.String()
+	}
+	bare := *u
+	bare.User = nil
+	return bare.String()
 }

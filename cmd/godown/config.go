@@ -1,0 +1,109 @@
+package main
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Config is everything that can be configured, each value once. The tags of a
+// field are the only source of its flag, its GODOWN_* environment variable,
+// its key in the file, its line of "godown config" and its entry in
+// docs/config.md (written by "go test ./cmd/godown -update"):
+//
+//	key      its name; --KEY, GODOWN_KEY (upper case, "_" for "-") and KEY: in the file
+//	help     what it does and, where that is not plain, its unit and its zero
+//	default  its default, written as on the command line
+//	goenv    instead of default: the setting of the go command it defaults to
+//	follows  with goenv: a key whose value it takes over when that one is set, and it is not
+//	computed instead of default: in words, where computedDefault finds it
+//	only     the one command that has it as a flag; both serve and run without it
+//	oneof    the values allowed, separated by "|"
+//	min max  its bounds, inclusive
+//	section  the heading in docs/config.md that begins with this field
+//
+// A Config is read-only once load has returned it.
+type Config struct {
+	Listen string `key:"listen" section:"Serving" default:"127.0.0.1:8080" only:"serve" help:"address and port to listen on; port 0 takes a free one, an empty address means every interface of the machine"`
+	Data   string `key:"data" computed:"godown in the user's cache directory" help:"folder of the store; DATA/modules has the layout of GOMODCACHE/cache/download"`
+
+	Upstream Proxies  `key:"upstream" section:"Upstreams and private modules" goenv:"GOPROXY" help:"where modules come from, a list in GOPROXY syntax: after ',' the next is asked on 404 and 410 only, after '|' on any error; 'direct' asks the version control system, 'off' nobody"`
+	Private  Patterns `key:"private" goenv:"GOPRIVATE" help:"modules that are never named to a public mirror or checksum database, as patterns in GOPRIVATE syntax"`
+	NoProxy  Patterns `key:"noproxy" goenv:"GONOPROXY" follows:"private" help:"modules fetched straight from their version control system; what private says, unless given"`
+	NoSumDB  Patterns `key:"nosumdb" goenv:"GONOSUMDB" follows:"private" help:"modules that the checksum database is not asked for; what private says, unless given"`
+
+	SumDB  Database `key:"sumdb" section:"Verification" goenv:"GOSUMDB" help:"checksum database that proves public modules, in GOSUMDB syntax (NAME, NAME+KEY or either with a URL), or 'off', which gives up all protection against a lying mirror"`
+	Verify string   `key:"verify" default:"require" oneof:"require|prefer" help:"when the checksum database cannot be reached: 'require' refuses what was never verified, 'prefer' serves it, marks it and verifies it later"`
+
+	TTL         time.Duration `key:"ttl" section:"Freshness" default:"1m" min:"0s" help:"how long a version list, a latest version or what a branch stands for is fresh; then it is asked for again"`
+	NotFoundTTL time.Duration `key:"not-found-ttl" default:"30s" min:"0s" help:"how long an upstream's 404 or 410 is remembered"`
+
+	Memory    Size          `key:"memory" section:"Limits" default:"64MiB" min:"0" help:"memory for a cache of small files (.info, .mod, lists); 0 reads each from the disk"`
+	Fetches   int           `key:"fetches" default:"64" min:"1" help:"how many fetches from upstreams may be under way at once"`
+	FetchWait time.Duration `key:"fetch-wait" default:"30s" min:"0s" help:"how long a request waits for one of those places before it is answered 503 with Retry-After"`
+	Drain     time.Duration `key:"drain" default:"30s" min:"0s" help:"how long requests under way may take to end after the first SIGTERM or SIGINT; a second one stops at once"`
+
+	FetchTimeout     time.Duration `key:"fetch-timeout" section:"Patience with upstreams" default:"15m" min:"1ms" help:"time for one fetch as a whole, with all retries and all upstreams of the list"`
+	ConnectTimeout   time.Duration `key:"connect-timeout" default:"10s" min:"1ms" help:"time to connect to an upstream"`
+	TLSTimeout       time.Duration `key:"tls-timeout" default:"10s" min:"1ms" help:"time for the TLS handshake"`
+	FirstByteTimeout time.Duration `key:"first-byte-timeout" default:"30s" min:"1ms" help:"time from the request to the first byte of the answer"`
+	StallTimeout     time.Duration `key:"stall-timeout" default:"20s" min:"1ms" help:"a body of which not a single byte arrives for so long is cut; one that is slow but moves is not"`
+	Retries          int           `key:"retries" default:"2" min:"0" max:"20" help:"how often an upstream is asked again after a failure that may pass (refused, reset, 5xx, 429)"`
+	DirectJobs       int           `key:"direct-jobs" default:"4" min:"1" help:"how many go commands may run at once for 'direct'"`
+	DirectTimeout    time.Duration `key:"direct-timeout" default:"10m" min:"1ms" help:"time for one go command that runs for 'direct'"`
+
+	LogFormat string `key:"log-format" section:"Logs" default:"text" oneof:"text|json" help:"format of the log on stderr"`
+	LogLevel  string `key:"log-level" default:"info" oneof:"debug|info|warn|error" help:"the least important records that are logged"`
+	AccessLog bool   `key:"access-log" default:"false" help:"log the requests answered from the cache, too, not only those that missed, failed or were refused"`
+	Quiet     bool   `key:"quiet" default:"false" only:"run" help:"do not end with a line on modules, bytes, hits and time"`
+
+	origins map[string]string // by key: where its value came from
+	unknown []Misspelt        // environment variables that look like ours but are not
+	environ []string          // the environment this was loaded from
+}
+
+// Patterns are module path patterns in GOPRIVATE syntax, separated by commas,
+// without blanks: what module.MatchPrefixPatterns takes.
+type Patterns string
+
+// Proxies is a list in GOPROXY syntax. It may hold passwords: what is printed
+// or logged of it is its String.
+type Proxies string
+
+// String returns the list with its passwords masked.
+func (p Proxies) String() string { return maskSecrets(string(p)) }
+
+// LogValue keeps the passwords out of logs in whatever format.
+func (p Proxies) LogValue() slog.Value { return slog.StringValue(p.String()) }
+
+// Database is a checksum database in GOSUMDB syntax, or "off". Its URL may
+// hold a password: what is printed or logged of it is its String.
+type Database string
+
+// String returns the database with its password masked.
+func (d Database) String() string { return maskSecrets(string(d)) }
+
+// LogValue keeps the password out of logs in whatever format.
+func (d Database) LogValue() slog.Value { return slog.StringValue(d.String()) }
+
+// Size is a number of bytes.
+type Size int64
+
+// Origin says where the value of a key came from: "flag --ttl", "environment
+// GODOWN_TTL", "godown.yaml:12", "default", "go env GOPROXY".
+func (c *Config) Origin(key string) string { return c.origins[key] }
+
+// UnknownEnvironment returns the environment variables named GODOWN_… that are
+// none of ours. They stop nothing, as another program may own them, but
+// whoever serves should warn of them.
+func (c *Config) UnknownEnvironment() []Misspelt { return c.unknown }
+
+// Environ returns the environment, "NAME=value" each, that c was loaded from.
+func (c *Config) Environ() []string { return c.environ }
+
+// Level returns log-level as package slog has it.
+func (c *Config) Level() slog.Level {
+	var level slog.Level
+	// Only debug, info, warn and error pass validation, and slog knows them all.
+	_ = level.UnmarshalText([]byte(c.LogLevel))
+	return level
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// configDoc returns docs/config.md: all keys of the configuration, from the tags of Config.
+func configDoc() string {
+	var b strings.Builder
+	b.WriteString(`# Configuration
+
+<!-- Written by "go test ./cmd/godown -update" from the tags of Config in cmd/godown/config.go. Do not edit. -->
+
+godown needs no configuration: without any, it does what the machine's go command is set up for.
+Every value below can be given in three ways, of which the first wins:
+
+1. as a flag: ` + "`--not-found-ttl 1m`" + `
+2. as an environment variable: ` + "`GODOWN_NOT_FOUND_TTL=1m`" + ` (an empty one counts as not set)
+3. as a key of the file that ` + "`--config FILE`" + ` or ` + "`GODOWN_CONFIG`" + ` names: ` + "`not-found-ttl: 1m`" + `
+
+No file is read that was not named. The file is YAML and read strictly: a key that does not exist or
+stands twice, or a value of the wrong type, is an error with its line. ` + "`godown config`" + ` prints the outcome
+with where each value came from, as such a file:
+
+` + "```yaml" + `
+upstream: https://mirror.example|https://goproxy.example,direct
+private: [git.corp.example, "*.internal.example"]
+ttl: 5m
+memory: 128MiB
+log-format: json
+` + "```" + `
+
+How values are written:
+
+| type | written as |
+|---|---|
+`)
+	seen := make(map[string]bool)
+	for _, o := range configOptions() {
+		if t := o.Type(); o.OneOf == nil && t != "text" && !seen[t] {
+			seen[t] = true
+			text := o.Expects()
+			if t == "patterns" {
+				text += ", separated by commas; in the file also a YAML list"
+			}
+			fmt.Fprintf(&b, "| %s | %s |\n", t, text)
+		}
+	}
+	b.WriteString(`
+Units of sizes are KB, MB, GB, TB (powers of 1000) and KiB, MiB, GiB, TiB (powers of 1024). "go env NAME" is what the
+machine's go command says; without a go command, what it would say: the environment, the user's go/env, or GOROOT's go.env.
+`)
+	table := false
+	for _, o := range configOptions() {
+		if o.Section != "" || !table {
+			fmt.Fprintf(&b, "\n## %s\n\n| key | type | default | meaning |\n|---|---|---|---|\n", o.Section)
+			table = true
+		}
+		help := o.Help
+		if o.Only != "" {
+			help += " (flag of `godown " + o.Only + "` only)"
+		}
+		def := o.DefaultText()
+		if o.Default != "" {
+			def = "`" + def + "`"
+		}
+		cell := strings.NewReplacer("|", `\|`, "\n", " ")
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", o.Key, cell.Replace(o.Type()), cell.Replace(def), cell.Replace(help))
+	}
+	return b.String()
+}

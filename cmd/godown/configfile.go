@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// maxConfigFile is the most that a configuration file may hold, in bytes.
+const maxConfigFile = 1 << 20
+
+// readConfigFile reads the configuration file that s names.
+func readConfigFile(s setting) (settings, error) {
+	f, err := os.Open(s.text)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: the configuration file %q does not exist", s.origin, s.text)
+		}
+		return nil, fmt.Errorf("%s: the configuration file cannot be read: %w", s.origin, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: the configuration file cannot be read: %w", s.origin, err)
+	}
+	if len(data) > maxConfigFile {
+		return nil, fmt.Errorf("%s: the configuration file %q is larger than 1 MiB; is it the right one?", s.origin, s.text)
+	}
+	return parseConfigFile(s.text, data)
+}
+
+// parseConfigFile returns the settings of a configuration file. It is strict:
+// keys that do not exist or stand twice and values of the wrong type are
+// errors, each with its place as name:line.
+func parseConfigFile(name string, data []byte) (settings, error) {
+	loader, err := yaml.NewLoader(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	var doc, more yaml.Node
+	switch err := loader.Load(&doc); {
+	case errors.Is(err, io.EOF):
+		return nil, nil // empty, or comments only
+	case err != nil:
+		return nil, syntaxError(name, err)
+	}
+	if err := loader.Load(&more); err == nil {
+		return nil, fmt.Errorf("%s:%d: a second document begins here; a configuration file has one", name, more.Line)
+	} else if !errors.Is(err, io.EOF) {
+		return nil, syntaxError(name, err)
+	}
+	root := &doc
+	if doc.Kind == yaml.DocumentNode && len(doc.Content) > 0 {
+		root = doc.Content[0]
+	}
+	if root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" {
+		return nil, nil
+	}
+	if root.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("%s:%d: expected lines of the form KEY: VALUE", name, root.Line)
+	}
+	return readMapping(name, root)
+}
+
+// readMapping returns the settings of the file's one mapping.
+func readMapping(name string, root *yaml.Node) (settings, error) {
+	found := make(settings)
+	var problems []error
+	var scratch Config
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		k, v := root.Content[i], root.Content[i+1]
+		origin := fmt.Sprintf("%s:%d", name, k.Line)
+		if first, ok := found[k.Value]; ok {
+			problems = append(problems, fmt.Errorf("%s: the key %q stands here for the second time, after %s", origin, k.Value, first.origin))
+			continue
+		}
+		o, ok := optionByKey(k.Value)
+		if !ok || k.Kind != yaml.ScalarNode {
+			problems = append(problems, fmt.Errorf("%s: there is no key %q%s", origin, k.Value, didYouMean(k.Value, optionKeys())))
+			continue
+		}
+		text, err := scalarText(o, v)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %s: %w", origin, o.Key, err))
+		} else if err := o.Set(&scratch, text); err != nil {
+			problems = append(problems, problem(o.Key, text, origin, err))
+		}
+		found[o.Key] = setting{text, origin}
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	return found, nil
+}
+
+// scalarText returns v as text for o.Set, if it is of a YAML type that o can have.
+func scalarText(o option, v *yaml.Node) (string, error) {
+	if v.Kind == yaml.SequenceNode && o.Type() == "patterns" {
+		var list []string
+		for _, item := range v.Content {
+			if item.Kind != yaml.ScalarNode || item.ShortTag() == "!!null" {
+				return "", fmt.Errorf("line %d: an element of the list is not a text", item.Line)
+			}
+			list = append(list, item.Value)
+		}
+		return strings.Join(list, ","), nil
+	}
+	expected := fmt.Errorf("expected %s", o.Expects())
+	switch {
+	case v.Kind == yaml.SequenceNode:
+		return "", fmt.Errorf("%w, not a list", expected)
+	case v.Kind == yaml.MappingNode:
+		return "", fmt.Errorf("%w, not keys and values of its own", expected)
+	case v.Kind != yaml.ScalarNode:
+		return "", fmt.Errorf("%w, not a reference to something else", expected)
+	}
+	var allowed string
+	switch o.Type() {
+	case "bool":
+		allowed = "!!bool"
+	case "int":
+		allowed = "!!int"
+	case "duration", "size":
+		allowed = "!!str !!int"
+	default:
+		allowed = "!!str"
+	}
+	tag := v.ShortTag()
+	if tag == "!!null" {
+		return "", fmt.Errorf("%w; it has no value (remove the line, or write '' where nothing is meant)", expected)
+	}
+	if strings.Contains(allowed, tag) {
+		return v.Value, nil
+	}
+	err := fmt.Errorf("%w, not %s", expected, maskSecrets(v.Value))
+	if allowed == "!!str" {
+		err = fmt.Errorf("%w (write it in quotes if it is meant)", err)
+	}
+	return "", err
+}
+
+// optionByKey returns the option that has the key.
+func optionByKey(key string) (option, bool) {
+	for _, o := range configOptions() {
+		if o.Key == key {
+			return o, true
+		}
+	}
+	return option{}, false
+}
+
+// syntaxError gives an error of the YAML parser its place in the usual form.
+func syntaxError(name string, err error) error {
+	e, ok := errors.AsType[*yaml.LoadError](err)
+	if !ok {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	line := e.Mark.Line
+	if line == 0 {
+		line = e.ContextMark.Line
+	}
+	what := e.Message
+	if e.ContextMsg != "" {
+		what += " (" + e.ContextMsg + ")"
+	}
+	if line == 0 {
+		return fmt.Errorf("%s: not valid YAML: %s", name, what)
+	}
+	return fmt.Errorf("%s:%d: not valid YAML: %s", name, line, what)
+}

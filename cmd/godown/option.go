@@ -1,0 +1,188 @@
+package main
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An option is one field of Config as its tags describe it.
+type option struct {
+	Key, Help, Default      string
+	GoEnv, Follows, Compute string
+	Only, Section           string
+	OneOf                   []string
+	min, max                string
+	index                   int // of the field in Config
+	typ                     reflect.Type
+}
+
+// configOptions returns all options, in the order of Config's fields.
+func configOptions() []option {
+	var list []option
+	for i, t := 0, reflect.TypeFor[Config](); i < t.NumField(); i++ {
+		f := t.Field(i)
+		if !f.IsExported() {
+			continue
+		}
+		o := option{
+			Key: f.Tag.Get("key"), Help: f.Tag.Get("help"), Default: f.Tag.Get("default"),
+			GoEnv: f.Tag.Get("goenv"), Follows: f.Tag.Get("follows"), Compute: f.Tag.Get("computed"),
+			Only: f.Tag.Get("only"), Section: f.Tag.Get("section"),
+			min: f.Tag.Get("min"), max: f.Tag.Get("max"),
+			index: i, typ: f.Type,
+		}
+		if s := f.Tag.Get("oneof"); s != "" {
+			o.OneOf = strings.Split(s, "|")
+		}
+		list = append(list, o)
+	}
+	return list
+}
+
+// Env returns the name of the option's environment variable.
+func (o option) Env() string { return envName(o.Key) }
+
+func envName(key string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))
+}
+
+// DefaultText says in words what the option's default is; empty if it is the empty text.
+func (o option) DefaultText() string {
+	switch {
+	case o.Follows != "":
+		return "as " + o.Follows + ", else go env " + o.GoEnv
+	case o.GoEnv != "":
+		return "go env " + o.GoEnv
+	case o.Compute != "":
+		return o.Compute
+	}
+	return o.Default
+}
+
+// Type names what the option's value is, in a word or as the words allowed.
+func (o option) Type() string {
+	if o.OneOf != nil {
+		return strings.Join(o.OneOf, "|")
+	}
+	switch o.typ {
+	case reflect.TypeFor[time.Duration]():
+		return "duration"
+	case reflect.TypeFor[Size]():
+		return "size"
+	case reflect.TypeFor[Patterns]():
+		return "patterns"
+	case reflect.TypeFor[Proxies]():
+		return "list"
+	}
+	if o.typ.Kind() == reflect.String {
+		return "text"
+	}
+	return o.typ.String() // int, bool
+}
+
+// Expects says how a value of the option is written, for messages.
+func (o option) Expects() string {
+	switch o.Type() {
+	case "duration":
+		return "a duration such as 30s, 1m30s, 2h or 7d"
+	case "size":
+		return "a size such as 64MiB, 64MB or a number of bytes"
+	case "patterns":
+		return "patterns such as git.corp.example,*.internal.example"
+	case "list":
+		return "a list in GOPROXY syntax such as https://mirror.example,direct"
+	case "int":
+		return "a whole number"
+	case "bool":
+		return "true or false"
+	}
+	if o.OneOf != nil {
+		return "one of " + strings.Join(o.OneOf, ", ")
+	}
+	return "a text"
+}
+
+// field returns the option's field in c.
+func (o option) field(c *Config) reflect.Value { return reflect.ValueOf(c).Elem().Field(o.index) }
+
+// Set parses text, checks it against the option's own bounds, and stores it in
+// c. What it takes several fields or a parser of the ground to check is left
+// to validate. Its errors say what is wrong with the text, not where it stood.
+func (o option) Set(c *Config, text string) error {
+	v, err := o.parse(text)
+	if err != nil {
+		return err
+	}
+	field := o.field(c)
+	field.Set(reflect.ValueOf(v).Convert(o.typ))
+	if !field.CanInt() {
+		return nil
+	}
+	for _, bound := range []struct {
+		text, word string
+		sign       int64
+	}{{o.min, "at least", 1}, {o.max, "at most", -1}} {
+		if bound.text == "" {
+			continue
+		}
+		limit, err := o.parse(bound.text)
+		if err != nil {
+			return fmt.Errorf("the bound %q of %s in the source code: %w", bound.text, o.Key, err)
+		}
+		if n := reflect.ValueOf(limit).Convert(o.typ).Int(); field.Int()*bound.sign < n*bound.sign {
+			return fmt.Errorf("it must be %s %s", bound.word, bound.text)
+		}
+	}
+	return nil
+}
+
+// parse returns text as a value that converts to the option's type.
+func (o option) parse(text string) (any, error) {
+	var v any
+	var err error
+	switch o.Type() {
+	case "duration":
+		v, err = parseDuration(text)
+	case "size":
+		v, err = parseSize(text)
+	case "int":
+		v, err = strconv.Atoi(text)
+	case "bool":
+		v, err = strconv.ParseBool(text)
+	case "patterns":
+		return parsePatterns(text)
+	default:
+		for _, word := range o.OneOf {
+			if text == word {
+				return text, nil
+			}
+		}
+		if o.OneOf != nil {
+			return nil, fmt.Errorf("it must be %s%s", o.Expects(), didYouMean(text, o.OneOf))
+		}
+		return text, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("it must be %s", o.Expects())
+	}
+	return v, nil
+}
+
+// Text returns the option's value in c as Set takes it, secrets and all.
+func (o option) Text(c *Config) string {
+	switch v := o.field(c).Interface().(type) {
+	case time.Duration:
+		return formatDuration(v)
+	case Size:
+		return formatSize(v)
+	case Proxies:
+		return string(v)
+	case Database:
+		return string(v)
+	default:
+		return fmt.Sprint(v)
+	}
+}

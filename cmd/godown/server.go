@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// newLogger returns the log that the configuration asks for.
+func newLogger(cfg *Config, level slog.Level, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// A server is a proxy that listens.
+type server struct {
+	*proxy
+	http     *http.Server
+	listener net.Listener
+	url      string
+	leaving  atomic.Bool // it takes no new work
+	failed   chan error  // why it ended, if not by stop
+}
+
+// startServer listens and serves in the background.
+func startServer(p *proxy, address string, log *slog.Logger) (*server, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w; choose another with --listen, where port 0 takes a free one", address, err)
+	}
+	s := &server{proxy: p, listener: l, url: localURL(l.Addr()), failed: make(chan error, 1)}
+	s.http = &http.Server{
+		Handler:           http.HandlerFunc(s.route),
+		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      30 * time.Minute, // longer than any fetch; bodies have deadlines of their own
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- err
+		}
+	}()
+	return s, nil
+}
+
+// localURL returns a URL of the listener that works on this machine.
+func localURL(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return "http://" + a.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// route sends what concerns the server itself to its place, everything else to the proxy.
+func (s *server) route(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.Path
+	if path != "/" && path != "/metrics" && !strings.HasPrefix(path, "/-/") {
+		s.handler.ServeHTTP(w, r)
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "only GET and HEAD are allowed here", http.StatusMethodNotAllowed)
+		return
+	}
+	switch path {
+	case "/metrics":
+		s.observer.Metrics().ServeHTTP(w, r)
+	case "/":
+		say(w, "This is godown, a Go module proxy. To use it:\n\n\tgo env -w GOPROXY=http://"+r.Host+"\n")
+	case "/-/healthz":
+		say(w, "ok\n")
+	case "/-/readyz":
+		if s.leaving.Load() {
+			http.Error(w, "shutting down", http.StatusServiceUnavailable)
+			return
+		}
+		say(w, "ok\n")
+	default:
+		http.Error(w, "there is no such page; there are /-/healthz, /-/readyz and /metrics", http.StatusNotFound)
+	}
+}
+
+func say(w http.ResponseWriter, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	io.WriteString(w, text)
+}
+
+// stop ends the server: requests and fetches under way may end until ctx does.
+func (s *server) stop(ctx context.Context) error {
+	s.leaving.Store(true)
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		s.http.Close()
+		err = fmt.Errorf("requests were still under way: %w", err)
+	}
+	if closeErr := s.proxy.Close(ctx); err == nil && closeErr != nil {
+		err = fmt.Errorf("fetches were still under way: %w", closeErr)
+	}
+	return err
+}

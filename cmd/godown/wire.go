@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/godown-dev/godown"
+	"github.com/godown-dev/godown/internal/obs"
+	"github.com/godown-dev/godown/internal/vcs"
+	"golang.org/x/mod/module"
+)
+
+// A proxy is the nested expression that answers module requests, and what it
+// stands on.
+type proxy struct {
+	handler  http.Handler
+	observer *obs.Observer
+	cache    *godown.Cache
+	stores   stores
+	stop     context.CancelFunc // ends background work
+	done     chan struct{}      // closed when background work has ended
+}
+
+// newProxy puts the proxy together. Nobody is asked anything before the first request.
+func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
+	observer := obs.New(log, cfg.AccessLog)
+	stores, err := openStores(cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	origin := &vcs.GoCommand{
+		Dir:     filepath.Join(cfg.Data, "direct"),
+		Env:     cfg.Environ(),
+		Jobs:    cfg.DirectJobs,
+		Timeout: cfg.DirectTimeout,
+	}
+	steps, route, err := upstreams(cfg, observer, origin)
+	if err != nil {
+		return nil, errors.Join(err, stores.Close())
+	}
+	noSumDB := joinPatterns(cfg.NoSumDB, cfg.Private)
+	trust := &godown.Trust{NoSumDB: noSumDB, FirstSeen: &godown.FirstSeen{Store: stores.seen}}
+	handler := &godown.Handler{}
+	if cfg.SumDB != "off" {
+		sums, err := checksumDatabase(cfg, observer, route, stores.modules)
+		if err != nil {
+			return nil, errors.Join(err, stores.Close())
+		}
+		sums.Private = noSumDB
+		trust.Database, handler.Sums = sums, sums
+	}
+	direct := func(path string) bool { return module.MatchPrefixPatterns(string(cfg.NoProxy), path) }
+	cache := &godown.Cache{
+		Store:        stores.modules,
+		Answers:      stores.answers,
+		Pending:      stores.pending,
+		Source:       godown.Split(direct, origin, godown.First(steps...)),
+		Verifier:     trust,
+		Prefer:       cfg.Verify == "prefer",
+		TTL:          atLeast(cfg.TTL, 1),
+		NotFoundTTL:  atLeast(cfg.NotFoundTTL, 1),
+		MaxFetches:   cfg.Fetches,
+		FetchWait:    atLeast(cfg.FetchWait, 1),
+		FetchTimeout: cfg.FetchTimeout,
+		Memory:       atLeast(int64(cfg.Memory), 1),
+		Alarm:        observer.Alarm,
+	}
+	handler.Source = cache
+	observer.Watch(cache.Stats, (&storeSize{store: stores.modules}).bytes)
+
+	ctx, stop := context.WithCancel(context.Background())
+	p := &proxy{handler: observer.Handler(handler), observer: observer, cache: cache, stores: stores, stop: stop, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		cache.VerifyPending(ctx, time.Minute)
+	}()
+	return p, nil
+}
+
+// Close ends the proxy: fetches under way may end until ctx does.
+func (p *proxy) Close(ctx context.Context) error {
+	p.stop()
+	err := p.cache.Close(ctx)
+	<-p.done
+	return errors.Join(err, p.stores.Close())
+}
+
+// upstreams makes of the upstream list what First asks in order, and how the
+// checksum database is reached through it.
+func upstreams(cfg *Config, observer *obs.Observer, origin godown.Source) ([]godown.Step, *godown.SumRoute, error) {
+	entries, err := godown.ParseGOPROXY(string(cfg.Upstream))
+	if err != nil {
+		return nil, nil, fmt.Errorf("upstream (%s): %w", cfg.Origin("upstream"), err)
+	}
+	var steps []godown.Step
+	route := new(godown.SumRoute)
+	for _, e := range entries {
+		switch e.Word {
+		case "direct":
+			steps = append(steps, godown.Step{Source: origin})
+		case "off":
+			steps = append(steps, godown.Step{Source: godown.SourceFunc(switchedOff)})
+		default:
+			up := newUpstream(cfg, observer, e.URL)
+			steps = append(steps, godown.Step{Source: up, Any: e.Any})
+			route.Via = append(route.Via, godown.SumStep{Upstream: up, Any: e.Any})
+		}
+	}
+	return steps, route, nil
+}
+
+// switchedOff is the source that the word "off" stands for.
+func switchedOff(_ context.Context, req godown.Request) (*godown.File, error) {
+	return nil, &godown.NotFound{Text: req.String() + " is not in the store, and the upstream is off"}
+}
+
+func newUpstream(cfg *Config, observer *obs.Observer, u *url.URL) *godown.Upstream {
+	retries := cfg.Retries
+	if retries == 0 {
+		retries = -1 // never
+	}
+	limits := godown.Timeouts{Connect: cfg.ConnectTimeout, TLS: cfg.TLSTimeout, FirstByte: cfg.FirstByteTimeout}
+	return &godown.Upstream{
+		URL:       u,
+		Transport: godown.NewTransport(limits, http.ProxyFromEnvironment),
+		Stall:     cfg.StallTimeout,
+		Retries:   retries,
+		Observe:   observer.Call,
+	}
+}
+
+func checksumDatabase(cfg *Config, observer *obs.Observer, route *godown.SumRoute, store godown.Store) (*godown.Sums, error) {
+	spec, err := godown.ParseSumDB(string(cfg.SumDB))
+	if err != nil {
+		return nil, fmt.Errorf("sumdb (%s): %w", cfg.Origin("sumdb"), err)
+	}
+	route.Name = spec.Name
+	at := spec.URL
+	if at == nil {
+		at = &url.URL{Scheme: "https", Host: spec.Name}
+		if host, path, ok := strings.Cut(spec.Name, "/"); ok {
+			at.Host, at.Path = host, "/"+path
+		}
+	} else {
+		route.Via = nil // a URL given means that one, and no proxy
+	}
+	route.Direct = newUpstream(cfg, observer, at)
+	return &godown.Sums{Spec: spec, Store: store, Remote: route.Fetch, TTL: atLeast(cfg.TTL, 1), Alarm: observer.Alarm}, nil
+}
+
+// joinPatterns returns the patterns of all lists.
+func joinPatterns(lists ...Patterns) string {
+	var all []string
+	for _, l := range lists {
+		if l != "" {
+			all = append(all, string(l))
+		}
+	}
+	return strings.Join(all, ",")
+}
+
+// atLeast is for fields where 0 stands for a default.
+func atLeast[T ~int64](value, least T) T { return max(value, least) }
+
+// stores are the folders of --data.
+type stores struct {
+	modules *godown.Dir // fixed files, in the layout of GOMODCACHE/cache/download
+	answers *godown.Dir // lists, latest versions and queries, with the time they were learnt
+	seen    *godown.Dir // the hashes first seen of modules that no checksum database answers for
+	pending *godown.Dir // marks of files that wait to be verified
+}
+
+func openStores(data string) (s stores, err error) {
+	if err := os.MkdirAll(data, 0o755); err != nil {
+		return s, fmt.Errorf("the folder of --data cannot be made: %w", err)
+	}
+	for _, d := range []struct {
+		dir  **godown.Dir
+		name string
+	}{{&s.modules, "modules"}, {&s.answers, "answers"}, {&s.seen, "seen"}, {&s.pending, "pending"}} {
+		if *d.dir, err = godown.OpenDir(filepath.Join(data, d.name)); err != nil {
+			return s, errors.Join(fmt.Errorf("the folder of --data cannot be used: %w", err), s.Close())
+		}
+	}
+	return s, nil
+}
+
+// Close releases the folders.
+func (s stores) Close() error {
+	var errs []error
+	for _, d := range []*godown.Dir{s.modules, s.answers, s.seen, s.pending} {
+		if d != nil {
+			errs = append(errs, d.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
