@@ -3,6 +3,7 @@ package godown
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"runtime"
 	"sync"
@@ -88,8 +89,8 @@ func (c *Cache) init() {
 		c.Alarm = func(Alarm) {}
 	}
 	c.files = newHot[Request, hotFile](c.Memory)
-	c.zips = newHot[Request, zipState](c.Memory / 4)
-	c.absent = newHot[Request, absence](c.Memory / 16)
+	c.zips = newHot[Request, zipState](max(c.Memory/4, 4<<20))
+	c.absent = newHot[Request, absence](max(c.Memory/16, 1<<20))
 	c.slots = make(chan struct{}, c.MaxFetches)
 	c.checks = make(chan struct{}, runtime.GOMAXPROCS(0))
 	c.spare = newBudget(maxOverflow)
@@ -129,17 +130,18 @@ func (c *Cache) Fetch(ctx context.Context, req Request) (*File, error) {
 	if err := c.knownAbsent(req); err != nil {
 		return nil, err
 	}
-	for {
+	for range 3 {
 		f, err := c.join(req, nil).answer(ctx)
 		if err != errLanded {
 			return f, err
 		}
-		// It landed between our asking and our following: it is in the store.
+		// It is in the store, or was a moment ago.
 		f, err = c.openKnownZip(ctx, req)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return f, err
 		}
 	}
+	return nil, fmt.Errorf("%v vanishes from the store as soon as it is there", req)
 }
 
 func notCached(req Request, err error) error {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -21,6 +22,9 @@ import (
 type Handler struct {
 	Source Source
 	Sums   SumSource // serves /sumdb/; nil: no checksum database is served
+
+	once   sync.Once
+	parsed *hot[string, Request] // parsing takes longer than all else that a hit needs
 }
 
 // A SumSource answers requests for files of checksum databases. Name is what
@@ -76,8 +80,7 @@ func maxAge(d time.Duration) []string {
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	ev := EventFrom(ctx)
+	ctx, ev := eventOf(w, r)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		fail(w, ev, http.StatusMethodNotAllowed, "a module proxy is only read: the method "+strconv.Quote(r.Method)+" is not allowed")
@@ -93,7 +96,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.serveSum(ctx, w, r, ev, name)
 		return
 	}
-	req, err := ParseRequest(path)
+	req, err := h.parse(path)
 	if err != nil {
 		ev.Err = err
 		fail(w, ev, http.StatusNotFound, err.Error())
@@ -110,6 +113,33 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ready = newHeaders(req, f)
 	}
 	serve(w, r, ev, f, ready)
+}
+
+// parse is ParseRequest with a memory.
+func (h *Handler) parse(path string) (Request, error) {
+	h.once.Do(func() { h.parsed = newHot[string, Request](4 << 20) })
+	if req, ok := h.parsed.get(path); ok {
+		return req, nil
+	}
+	req, err := ParseRequest(path)
+	if err == nil {
+		// path belongs to the HTTP request, and req may be parts of it.
+		path = strings.Clone(path)
+		h.parsed.put(path, req, int64(2*len(path)))
+	}
+	return req, err
+}
+
+// eventOf returns the Event of a request, and its context with the Event in it.
+// An outer handler that has made an Event may carry it in a ResponseWriter with
+// the method Event, which costs less than a copy of the request.
+func eventOf(w http.ResponseWriter, r *http.Request) (context.Context, *Event) {
+	ctx := r.Context()
+	if carrier, ok := w.(interface{ Event() *Event }); ok {
+		ev := carrier.Event()
+		return WithEvent(ctx, ev), ev
+	}
+	return ctx, EventFrom(ctx)
 }
 
 // serveSum answers a request for a file of a checksum database.

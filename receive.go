@@ -253,7 +253,7 @@ func (c *Cache) commit(ctx context.Context, req Request, s *spool, f *File, h1 s
 		return
 	}
 	if err == nil {
-		c.zips.put(req, newZipState(req, s.n, f.ETag), int64(len(req.Path)+len(req.Version)+300))
+		c.keepZip(req, s.n, f.ETag, c.keptUntil(pending))
 		c.files.delete(Request{Kind: List, Path: req.Path})
 	}
 }

@@ -16,10 +16,12 @@ type zipState struct {
 	size    int64
 	etag    string
 	headers *headers
+	until   time.Time // when it is to be looked at again; zero: never
 }
 
-func newZipState(req Request, size int64, etag string) zipState {
-	return zipState{size, etag, newHeaders(req, &File{Size: size, ETag: etag})}
+func (c *Cache) keepZip(req Request, size int64, etag string, until time.Time) {
+	z := zipState{size, etag, newHeaders(req, &File{Size: size, ETag: etag}), until}
+	c.zips.put(req, z, int64(len(req.Path)+len(req.Version)+300))
 }
 
 // openKnownZip opens a zip that was looked at before. If it has another size
@@ -29,7 +31,7 @@ func (c *Cache) openKnownZip(ctx context.Context, req Request) (*File, error) {
 		return nil, fs.ErrNotExist
 	}
 	z, ok := c.zips.get(req)
-	if !ok {
+	if !ok || !z.until.IsZero() && time.Now().After(z.until) {
 		return nil, fs.ErrNotExist
 	}
 	f, err := c.Store.Open(ctx, req.Name())
@@ -137,13 +139,9 @@ func (c *Cache) storedZip(ctx context.Context, req Request, f *File, ask bool) (
 		}
 	}
 	f.ETag, f.Cache = end.etag, Hit
-	if proven {
-		z := newZipState(req, f.Size, end.etag)
-		f.headers = z.headers
-		c.zips.put(req, z, int64(len(req.Path)+len(req.Version)+300))
-		if recorded {
-			c.recheckLater(req)
-		}
+	c.keepZip(req, f.Size, end.etag, c.keptUntil(!proven))
+	if recorded {
+		c.recheckLater(req)
 	}
 	return f, nil
 }
@@ -226,12 +224,15 @@ func (c *Cache) rotten(ctx context.Context, req Request, why error) error {
 	return &NotFound{Text: "the stored file is bad: " + why.Error()}
 }
 
+// maxRecheck bounds the memory of what waits to be hashed again.
+const maxRecheck = 10_000
+
 // recheckLater has a zip hashed again in the background.
 func (c *Cache) recheckLater(req Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return
+	if c.closed || len(c.recheck) >= maxRecheck {
+		return // it will be when it is next used for the first time
 	}
 	c.recheck = append(c.recheck, req)
 	if !c.busy {
@@ -240,8 +241,7 @@ func (c *Cache) recheckLater(req Request) {
 	}
 }
 
-// recheckAll hashes zips, one after the other, until none is left. Each zip
-// that is known in memory is here at most once, so the list has a bound.
+// recheckAll hashes zips, one after the other, until none is left.
 func (c *Cache) recheckAll() {
 	for {
 		c.mu.Lock()

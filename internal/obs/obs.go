@@ -45,25 +45,25 @@ func (o *Observer) Tally() {
 	o.tally = &tally{modules: make(map[module.Version]struct{})}
 }
 
-// Handler serves each request with next, an Event in its context, and notes
-// how it ended.
+// Handler serves each request with next, which finds an Event in the
+// ResponseWriter, and notes how it ended.
 func (o *Observer) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ev := &godown.Event{Start: time.Now(), Method: r.Method, URL: r.URL.Path, Client: r.RemoteAddr}
-		rec := recorders.Get().(*recorder)
-		*rec = recorder{ResponseWriter: w}
+		rec := &recorder{
+			ResponseWriter: w,
+			event:          godown.Event{Start: time.Now(), Method: r.Method, URL: r.URL.Path, Client: r.RemoteAddr},
+		}
 		defer func() {
 			// This runs also when the handler cuts the connection by a panic, which goes on.
-			ev.Status, ev.Bytes, ev.Duration = rec.status, rec.bytes, time.Since(ev.Start)
-			*rec = recorder{}
-			recorders.Put(rec)
+			ev := &rec.event
+			ev.Duration = time.Since(ev.Start)
 			o.metrics.request(ev)
 			if o.tally != nil {
 				o.tally.add(ev)
 			}
 			o.record(r, ev)
 		}()
-		next.ServeHTTP(rec, r.WithContext(godown.WithEvent(r.Context(), ev)))
+		next.ServeHTTP(rec, r)
 	})
 }
 
