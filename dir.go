@@ -362,7 +362,7 @@ func wholeVersions(ctx context.Context, store Store, dir string) ([]string, erro
 
 // A contextReader ends with the context's error.
 type contextReader struct {
-	ctx context.Context
+	ctx context.Context // of the Put that reads
 	r   io.Reader
 }
 

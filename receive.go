@@ -51,6 +51,9 @@ func (c *Cache) fetch(ctx context.Context, fl *flight, take func(*spool, *File) 
 	defer c.counts.fetching.Add(-1)
 	defer fl.withdraw()
 
+	if a, ok := c.Verifier.(ahead); ok && (fl.req.Kind == Mod || fl.req.Kind == Zip) {
+		a.Ahead(ctx, fl.req) // the database's answer comes while the file does
+	}
 	f, err := c.Source.Fetch(ctx, fl.req)
 	for err == nil {
 		if err = c.receive(ctx, fl, f, take); err == nil {
@@ -92,11 +95,6 @@ func (c *Cache) receive(ctx context.Context, fl *flight, f *File, take func(*spo
 	limit := limits[fl.req.Kind]
 	if f.Size > limit {
 		return c.mismatch(fl.req, f, fmt.Sprintf("it has %d bytes, more than %d", f.Size, limit))
-	}
-	if w, ok := c.Verifier.(interface {
-		Ahead(ctx context.Context, req Request)
-	}); ok && fl.req.Fixed() && fl.req.Kind != Info {
-		w.Ahead(ctx, fl.req) // the database's answer is on its way while the body comes
 	}
 	s := newSpool(f.Size, c.tempFile, c.spare)
 	defer s.drop()

@@ -34,6 +34,7 @@ type Sums struct {
 
 	once     sync.Once
 	verifier note.Verifiers
+	chores   chores
 	records  *hot[string, []byte] // proven records by file name, as they are stored
 	tiles    *hot[tlog.Tile, []byte]
 	calls    calls[[]byte]
@@ -44,6 +45,7 @@ type Sums struct {
 	head    tlog.Tree
 	signed  []byte    // head, as signed
 	asked   time.Time // when the database was last asked for its head
+	newer   []byte    // a signed head that is to be merged when there is time
 }
 
 // A SumDBSpec says which checksum database is meant.
@@ -193,10 +195,14 @@ func (s *Sums) load(ctx context.Context, name string) ([]byte, error) {
 	return data, err
 }
 
-func (s *Sums) save(ctx context.Context, name string, data []byte) {
-	if err := s.Store.Put(context.WithoutCancel(ctx), s.storeName(name), bytes.NewReader(data)); err != nil {
-		s.Alarm(Alarm{Kind: "store", Err: err})
-	}
+// save stores a file, after a while: everything stored is proven again when it
+// is read in another process's life, so nobody waits for the disk.
+func (s *Sums) save(name string, data []byte) {
+	s.later(func(ctx context.Context) {
+		if err := s.Store.Put(ctx, s.storeName(name), bytes.NewReader(data)); err != nil {
+			s.Alarm(Alarm{Kind: "store", Err: err})
+		}
+	})
 }
 
 // Lookup returns the record of a module version, as the database's
@@ -235,7 +241,7 @@ func (s *Sums) lookup(ctx context.Context, name string) ([]byte, error) {
 	if err := s.prove(ctx, record); err != nil {
 		return nil, err
 	}
-	s.save(ctx, name, record)
+	s.save(name, record)
 	s.records.put(name, record, int64(len(record)+len(name)))
 	return record, nil
 }
@@ -246,10 +252,17 @@ func (s *Sums) prove(ctx context.Context, record []byte) error {
 	if err != nil {
 		return fmt.Errorf("malformed record: %w", err)
 	}
-	if err := s.merge(ctx, signed); err != nil {
-		return err
-	}
 	head, _ := s.latest()
+	if id >= head.N {
+		if err := s.merge(ctx, signed); err != nil {
+			return err
+		}
+		head, _ = s.latest()
+	} else {
+		// The tree that we know suffices. That its head goes on in this one is
+		// for nobody to wait for.
+		s.mergeLater(signed)
+	}
 	if id < 0 || id >= head.N {
 		return fmt.Errorf("record %d is not in the tree of %d records", id, head.N)
 	}

@@ -35,6 +35,12 @@ func (s *Sums) FetchSum(ctx context.Context, name string) (*File, error) {
 	return nil, &NotFound{Text: fmt.Sprintf("a checksum database has no %.100q", rest)}
 }
 
+// later does what nobody waits for.
+func (s *Sums) later(f func(context.Context)) { s.chores.add(f) }
+
+// Close waits until everything that was verified is stored, or ctx ends.
+func (s *Sums) Close(ctx context.Context) error { return s.chores.close(ctx) }
+
 // forEver is how long a tile or a record may be kept: neither ever changes.
 const forEver = 365 * 24 * time.Hour
 
@@ -233,6 +239,6 @@ func (s *Sums) provenRecords(ctx context.Context, t tlog.Tile, hashes []byte) ([
 	if len(rest) > 0 {
 		return nil, fmt.Errorf("checksum database %s: %s has more records than it should", s.Spec.Name, t.Path())
 	}
-	s.save(ctx, t.Path(), data)
+	s.save(t.Path(), data)
 	return data, nil
 }

@@ -91,7 +91,7 @@ func (s *Sums) merge(ctx context.Context, signed []byte) error {
 		}
 		s.mu.Unlock()
 		if !moved {
-			s.saveHead(ctx)
+			s.later(s.saveHead)
 			return nil
 		}
 	}
@@ -107,7 +107,30 @@ func (s *Sums) saveHead(ctx context.Context) {
 			return
 		}
 	}
-	s.save(ctx, "latest", signed)
+	if err := s.Store.Put(ctx, s.storeName("latest"), bytes.NewReader(signed)); err != nil {
+		s.Alarm(Alarm{Kind: "store", Err: err})
+	}
+}
+
+// mergeLater merges a signed head when there is time for it. Of several the
+// last one stands for all: each has to continue what is known.
+func (s *Sums) mergeLater(signed []byte) {
+	s.mu.Lock()
+	idle := s.newer == nil
+	s.newer = signed
+	s.mu.Unlock()
+	if !idle {
+		return
+	}
+	s.later(func(ctx context.Context) {
+		s.mu.Lock()
+		signed := s.newer
+		s.newer = nil
+		s.mu.Unlock()
+		// A fork raises its alarm. Any other failure only means that the head
+		// stays where it is.
+		_ = s.merge(ctx, signed)
+	})
 }
 
 // continues checks that the newer tree has the older one as its beginning.
@@ -213,7 +236,7 @@ func (r *tileReader) SaveTiles(tiles []tlog.Tile, data [][]byte) {
 		}
 		r.sums.tiles.put(tile, data[i], int64(len(data[i])))
 		if have, err := r.sums.load(r.ctx, tile.Path()); err != nil || !bytes.Equal(have, data[i]) {
-			r.sums.save(r.ctx, tile.Path(), data[i])
+			r.sums.save(tile.Path(), data[i])
 		}
 	}
 }

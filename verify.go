@@ -36,6 +36,19 @@ func (t *Trust) Recall(ctx context.Context, req Request) string {
 	return t.of(req.Path).Recall(ctx, req)
 }
 
+// Ahead tells the database, where that is responsible and can do with it, what
+// it will soon be asked to verify.
+func (t *Trust) Ahead(ctx context.Context, req Request) {
+	if a, ok := t.of(req.Path).(ahead); ok {
+		a.Ahead(ctx, req)
+	}
+}
+
+// An ahead is a Verifier that can begin its work before it is shown a hash.
+type ahead interface {
+	Ahead(ctx context.Context, req Request)
+}
+
 func (t *Trust) of(path string) Verifier {
 	if t.Database != nil && (path == "golang.org/toolchain" || !module.MatchPrefixPatterns(t.NoSumDB, path)) {
 		return t.Database

@@ -24,6 +24,7 @@ type proxy struct {
 	handler  http.Handler
 	observer *obs.Observer
 	cache    *godown.Cache
+	sums     *godown.Sums // nil: there is no checksum database
 	stores   stores
 	stop     context.CancelFunc // ends background work
 	done     chan struct{}      // closed when background work has ended
@@ -49,8 +50,9 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 	noSumDB := joinPatterns(cfg.NoSumDB, cfg.Private)
 	trust := &godown.Trust{NoSumDB: noSumDB, FirstSeen: &godown.FirstSeen{Store: stores.seen}}
 	handler := &godown.Handler{}
+	var sums *godown.Sums
 	if cfg.SumDB != "off" {
-		sums, err := checksumDatabase(cfg, observer, route, stores.modules)
+		sums, err = checksumDatabase(cfg, observer, route, stores.modules)
 		if err != nil {
 			return nil, errors.Join(err, stores.Close())
 		}
@@ -77,7 +79,7 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 	observer.Watch(cache.Stats, (&storeSize{store: stores.modules}).bytes)
 
 	ctx, stop := context.WithCancel(context.Background())
-	p := &proxy{handler: observer.Handler(handler), observer: observer, cache: cache, stores: stores, stop: stop, done: make(chan struct{})}
+	p := &proxy{handler: observer.Handler(handler), observer: observer, cache: cache, sums: sums, stores: stores, stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
 		cache.VerifyPending(ctx, time.Minute)
@@ -90,6 +92,9 @@ func (p *proxy) Close(ctx context.Context) error {
 	p.stop()
 	err := p.cache.Close(ctx)
 	<-p.done
+	if p.sums != nil {
+		err = errors.Join(err, p.sums.Close(ctx))
+	}
 	return errors.Join(err, p.stores.Close())
 }
 
