@@ -11,9 +11,12 @@ import (
 	"time"
 )
 
-// maxResumes is how often in a row a body may break off without having given
-// anything in between.
-const maxResumes = 3
+// A body may break off maxFutile times in a row without giving anything in
+// between, and maxResumes times in all.
+const (
+	maxFutile  = 3
+	maxResumes = 100
+)
 
 // A body is the content of an upstream's answer. When it breaks off or stalls
 // it is continued with a Range request, so that its reader notices nothing.
@@ -74,7 +77,7 @@ func (b *body) read(p []byte) (int, error) {
 func (b *body) resume(cause error) error {
 	b.resp.Body.Close()
 	broke := fmt.Errorf("upstream %s: %s broke off after %d bytes: %w", b.upstream.Name(), b.name, b.off, cause)
-	for b.size >= 0 && b.futile < maxResumes && b.upstream.Retries > 0 && b.ctx.Err() == nil {
+	for b.size >= 0 && b.futile < maxFutile && b.call.Resumes < maxResumes && b.upstream.Retries > 0 && b.ctx.Err() == nil {
 		b.futile++
 		b.call.Resumes++
 		if err := pause(b.ctx, b.futile, 0); err != nil {

@@ -121,17 +121,21 @@ func (c *Cache) Fetch(ctx context.Context, req Request) (*File, error) {
 		return f, nil
 	}
 	if isCachedOnly(ctx) {
-		f, err := c.stored(ctx, req, false)
-		if err != nil {
-			return nil, notCached(req, err)
+		if fl := c.landing(req); fl != nil {
+			defer fl.leave()
+			return fl.answer(ctx)
 		}
-		return f, nil
+		f, err := c.stored(ctx, req, false)
+		if errors.Is(err, fs.ErrNotExist) {
+			return c.infer(ctx, req, &NotFound{Text: "not in the cache: " + req.String(), Unasked: true})
+		}
+		return f, err
 	}
 	if err := c.knownAbsent(req); err != nil {
 		return nil, err
 	}
 	for range 3 {
-		f, err := c.join(req, nil).answer(ctx)
+		f, err := c.await(ctx, req, nil)
 		if err != errLanded {
 			return f, err
 		}
@@ -142,13 +146,6 @@ func (c *Cache) Fetch(ctx context.Context, req Request) (*File, error) {
 		}
 	}
 	return nil, fmt.Errorf("%v vanishes from the store as soon as it is there", req)
-}
-
-func notCached(req Request, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return &NotFound{Text: "not in the cache: " + req.String()}
-	}
-	return err
 }
 
 // knownAbsent returns the remembered error for what upstream was found not to have.
@@ -162,43 +159,79 @@ func (c *Cache) knownAbsent(req Request) error {
 	return nil
 }
 
+// gone reports whether err says that upstream was asked and does not have the file.
+func gone(err error) bool {
+	absent, ok := errors.AsType[*NotFound](err)
+	return errors.Is(err, fs.ErrNotExist) && !(ok && absent.Unasked)
+}
+
 // rememberAbsent remembers err if it says that upstream does not have req.
 func (c *Cache) rememberAbsent(req Request, err error) {
-	if errors.Is(err, fs.ErrNotExist) {
+	if gone(err) {
 		c.absent.put(req, absence{err, time.Now().Add(c.NotFoundTTL)}, int64(len(err.Error())+len(req.Path)+len(req.Version)))
 	}
 }
 
-// join returns the flight for req, beginning it if there is none. old is the
+// await joins the flight for req and waits for its answer.
+func (c *Cache) await(ctx context.Context, req Request, old *answer) (*File, error) {
+	fl := c.join(req, old)
+	defer fl.leave()
+	return fl.answer(ctx)
+}
+
+// join enters the flight for req, beginning it if there is none. old is the
 // answer that is to be revalidated, if any.
 func (c *Cache) join(req Request, old *answer) *flight {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if fl, ok := c.flights[req]; ok {
+	// What can change is asked for again once it has been answered, though the
+	// answer may not be stored yet.
+	if fl, ok := c.flights[req]; ok && (req.Fixed() || !fl.settled()) {
 		c.counts.shared.Add(1)
+		fl.enter()
 		return fl
 	}
 	fl := newFlight(req)
+	fl.enter()
 	if c.closed {
 		fl.settle(nil, errClosed)
 		return fl
 	}
 	c.flights[req] = fl
-	c.working.Go(func() {
-		ctx, cancel := context.WithTimeout(c.base, c.FetchTimeout)
-		defer cancel()
-		defer func() {
-			c.mu.Lock()
-			delete(c.flights, req)
-			c.mu.Unlock()
-		}()
-		if old != nil || !req.Fixed() {
-			c.flyChanging(ctx, fl, old)
-		} else {
-			c.flyFixed(ctx, fl)
-		}
-	})
+	c.working.Go(func() { c.fly(fl, old) })
 	return fl
+}
+
+// landing enters the flight for req if there is one that has an answer, and
+// only has to store it.
+func (c *Cache) landing(req Request) *flight {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fl, ok := c.flights[req]
+	if !ok || !fl.settled() {
+		return nil
+	}
+	fl.enter()
+	return fl
+}
+
+// fly does the work of a flight.
+func (c *Cache) fly(fl *flight, old *answer) {
+	ctx, cancel := context.WithTimeout(c.base, c.FetchTimeout)
+	defer cancel()
+	defer func() {
+		c.mu.Lock()
+		if c.flights[fl.req] == fl {
+			delete(c.flights, fl.req)
+		}
+		c.mu.Unlock()
+		fl.finish()
+	}()
+	if fl.req.Fixed() {
+		c.flyFixed(ctx, fl)
+	} else {
+		c.flyChanging(ctx, fl, old)
+	}
 }
 
 var errClosed = errors.New("the cache is shutting down")

@@ -94,13 +94,12 @@ func (c *Cache) fetchChanging(ctx context.Context, req Request) (*File, error) {
 	if err := c.knownAbsent(req); err != nil {
 		return c.presentStored(ctx, req, err)
 	}
-	fl := c.join(req, old)
 	if old == nil {
-		return fl.answer(ctx)
+		return c.await(ctx, req, nil)
 	}
 	waitCtx, cancel := context.WithTimeout(ctx, c.StaleWait)
 	defer cancel()
-	f, err := fl.answer(waitCtx)
+	f, err := c.await(waitCtx, req, old)
 	if err != nil && ctx.Err() == nil && waitCtx.Err() != nil {
 		// It goes on, for those who come next.
 		return c.presentStale(ctx, req, old, errors.New("upstream has not answered within "+c.StaleWait.String()))
@@ -155,14 +154,16 @@ func (c *Cache) flyChanging(ctx context.Context, fl *flight, old *answer) {
 		}
 		file := c.present(ctx, fl.req, now, status)
 		file.Origin = f.Origin
-		fl.settle(file, nil)
 		kept := *file
 		kept.Cache, kept.Origin = Hit, ""
 		c.keep(fl.req, &kept, now.learnt.Add(c.TTL))
-		c.storeAnswer(context.WithoutCancel(ctx), fl.req, now)
+		fl.settle(file, nil)
+		ctx := context.WithoutCancel(ctx)
+		c.storeAnswer(ctx, fl.req, now)
+		c.adoptInfo(ctx, fl.req, data)
 		return nil
 	}, func(err error) (*File, error) {
-		if !errors.Is(err, fs.ErrNotExist) {
+		if !gone(err) {
 			return c.presentStale(ctx, fl.req, old, err)
 		}
 		// Upstream has it no more: what it said before counts no longer.

@@ -274,6 +274,18 @@ func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
 	}
 }
 
+// Mend makes right what a crash, or whoever has put files here, may have left
+// undone for a stored file: the list that names its version.
+func (d *Dir) Mend(ctx context.Context, name string) error {
+	if err := checkName("mend", name); err != nil {
+		return err
+	}
+	if !d.completes(name) {
+		return nil
+	}
+	return d.keepList(name)
+}
+
 // completes reports whether all three files of name's version are there.
 func (d *Dir) completes(name string) bool {
 	base := strings.TrimSuffix(name, path.Ext(name))

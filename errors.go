@@ -14,6 +14,10 @@ import (
 type NotFound struct {
 	Text string // what the upstream said, for people; may be empty
 	Gone bool   // the upstream answered 410 rather than 404
+
+	// Unasked says that no upstream was asked, as with GOPROXY=off: what is
+	// known from earlier is as good as ever.
+	Unasked bool
 }
 
 func (e *NotFound) Error() string {

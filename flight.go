@@ -15,11 +15,14 @@ type flight struct {
 	req   Request
 	ready chan struct{} // closed when file or err is set
 
-	mu    sync.Mutex    // guards the fields below
-	wake  chan struct{} // closed, and replaced, when spool changes
-	spool *spool        // what arrives now: callers may follow it; nil before and after
-	file  *File         // the answer; its Body is nil: what is not in Data is in the spool or in the store
-	err   error
+	mu     sync.Mutex    // guards the fields below
+	users  int           // callers who wait for the answer or follow it
+	wake   chan struct{} // closed, and replaced, when spool changes
+	spool  *spool        // what arrives now, retained: callers may follow it; nil before, and when it is over
+	origin string        // who gives it
+	file   *File         // the answer; its Body is nil: what is not in Data is in the spool or in the store
+	err    error
+	over   bool // the content is in the store now, or nowhere
 }
 
 func newFlight(req Request) *flight {
@@ -28,12 +31,17 @@ func newFlight(req Request) *flight {
 
 // offer lets callers follow a spool from its first bytes on, in place of an
 // earlier one that turned out wrong.
-func (fl *flight) offer(s *spool) {
+func (fl *flight) offer(s *spool, origin string) {
+	s.retain()
 	fl.mu.Lock()
-	defer fl.mu.Unlock()
-	fl.spool = s
+	old := fl.spool
+	fl.spool, fl.origin = s, origin
 	close(fl.wake)
 	fl.wake = make(chan struct{})
+	fl.mu.Unlock()
+	if old != nil {
+		old.drop()
+	}
 }
 
 // settle gives callers the answer.
@@ -44,11 +52,46 @@ func (fl *flight) settle(file *File, err error) {
 	close(fl.ready)
 }
 
-// withdraw ends the following: the content is in the store now, or nowhere.
-func (fl *flight) withdraw() {
+// settled reports whether there is an answer.
+func (fl *flight) settled() bool {
+	select {
+	case <-fl.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// enter is called for each caller who will wait for the answer, or follow it;
+// leave when he is done.
+func (fl *flight) enter() {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
-	fl.spool = nil
+	fl.users++
+}
+
+func (fl *flight) leave() {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	fl.users--
+	fl.release()
+}
+
+// finish is called when the flight has done all it will do. Those who have
+// entered can still have the spool, whether or not the store has taken it.
+func (fl *flight) finish() {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	fl.over = true
+	fl.release()
+}
+
+// release gives up the spool that nobody will ask for. Caller holds fl.mu.
+func (fl *flight) release() {
+	if fl.over && fl.users == 0 && fl.spool != nil {
+		fl.spool.drop()
+		fl.spool = nil
+	}
 }
 
 // current returns the spool, retained, and the channel that tells of the next one.
@@ -61,11 +104,11 @@ func (fl *flight) current() (*spool, <-chan struct{}) {
 	return fl.spool, fl.wake
 }
 
-// errLanded says that the flight is over and its content is in the store.
+// errLanded says that the content is in the store, where it was before.
 var errLanded = errors.New("the content is in the store")
 
 // answer waits until there is something to serve: the answer as a whole, or a
-// body's first bytes.
+// body's first bytes. The caller has entered.
 func (fl *flight) answer(ctx context.Context) (*File, error) {
 	for {
 		s, wake := fl.current()
@@ -112,10 +155,11 @@ func (fl *flight) answer(ctx context.Context) (*File, error) {
 func (fl *flight) follow(ctx context.Context, s *spool) (*File, error) {
 	size := s.size
 	fl.mu.Lock()
-	file := File{Cache: Miss}
+	file := File{Cache: Miss, Origin: fl.origin}
 	if fl.file != nil {
 		file = *fl.file
 	}
+	fl.users++
 	fl.mu.Unlock()
 	if size < 0 { // then it is complete, or nothing would be readable
 		size = s.written()
@@ -319,6 +363,7 @@ func (f *follower) Close() error {
 	if f.spool != nil {
 		f.spool.drop()
 		f.spool = nil
+		f.flight.leave()
 	}
 	return nil
 }

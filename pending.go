@@ -113,7 +113,7 @@ func (c *Cache) verifyMarked(ctx context.Context, req Request) error {
 	err = c.Verifier.Verify(ctx, req, h1)
 	if _, bad := errors.AsType[*Mismatch](err); bad {
 		_ = c.rotten(ctx, req, err) // said by its alarm
-		c.join(req, nil)
+		c.join(req, nil).leave()
 		return nil
 	}
 	return err

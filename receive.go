@@ -32,7 +32,7 @@ func (c *Cache) flyFixed(ctx context.Context, fl *flight) {
 		return
 	}
 	take := func(s *spool, f *File) error { return c.takeFixed(ctx, fl, s, f) }
-	c.fetch(ctx, fl, take, func(err error) (*File, error) { return nil, err })
+	c.fetch(ctx, fl, take, func(err error) (*File, error) { return c.infer(ctx, fl.req, err) })
 }
 
 // fetch asks the Source, and its alternatives when what it gives is wrong.
@@ -49,7 +49,6 @@ func (c *Cache) fetch(ctx context.Context, fl *flight, take func(*spool, *File) 
 	c.counts.fetches.Add(1)
 	c.counts.fetching.Add(1)
 	defer c.counts.fetching.Add(-1)
-	defer fl.withdraw()
 
 	if a, ok := c.Verifier.(ahead); ok && (fl.req.Kind == Mod || fl.req.Kind == Zip) {
 		a.Ahead(ctx, fl.req) // the database's answer comes while the file does
@@ -104,7 +103,7 @@ func (c *Cache) receive(ctx context.Context, fl *flight, f *File, take func(*spo
 		}
 	}()
 	if fl.req.Kind == Zip && f.Size >= 0 {
-		fl.offer(s)
+		fl.offer(s, f.Origin)
 	}
 	if err := fill(ctx, s, f, limit); err != nil {
 		if s.written() > limit {
@@ -203,7 +202,11 @@ func (c *Cache) takeFixed(ctx context.Context, fl *flight, s *spool, f *File) er
 
 	s.release()
 	if fl.req.Kind == Zip {
-		fl.offer(s) // if its size was not known before
+		fl.offer(s, f.Origin) // if its size was not known before
+	} else {
+		kept := *file
+		kept.Cache, kept.Origin = Hit, ""
+		c.keep(fl.req, &kept, c.keptUntil(pending))
 	}
 	fl.settle(file, nil)
 	c.commit(ctx, fl.req, s, file, h1, pending)
@@ -243,14 +246,10 @@ func (c *Cache) commit(ctx context.Context, req Request, s *spool, f *File, h1 s
 	}
 	if err != nil {
 		c.storeFailed(req, err)
+	} else if req.Kind == Info {
+		c.ownInfo(ctx, req)
 	}
-	if req.Kind != Zip {
-		kept := *f
-		kept.Cache, kept.Origin = Hit, ""
-		c.keep(req, &kept, c.keptUntil(pending))
-		return
-	}
-	if err == nil {
+	if req.Kind == Zip && err == nil {
 		c.keepZip(req, s.n, f.ETag, c.keptUntil(pending))
 		c.files.delete(Request{Kind: List, Path: req.Path})
 	}

@@ -40,7 +40,8 @@ type spool struct {
 	mem     []byte        // all of it, while file is nil
 	file    *os.File      // the first inFile bytes, once mem is too small
 	inFile  int64
-	over    [][]byte // what comes behind inFile, or mem, in chunks: the disk has failed
+	over    [][]byte // what comes behind inFile, or mem, in chunks of one size: the disk has failed
+	inOver  int64    // bytes in over; of the writer alone
 	diskErr error    // why
 	open    bool     // released: readers get everything
 	err     error    // failed: readers get this
@@ -109,23 +110,18 @@ func (s *spool) spill() {
 // keepOver keeps p in memory, in place of the failed disk.
 func (s *spool) keepOver(p []byte) error {
 	for len(p) > 0 {
-		var last []byte
-		if len(s.over) > 0 {
-			last = s.over[len(s.over)-1]
-		}
-		if len(last) == cap(last) {
+		at := s.inOver % overflowChunk
+		if at == 0 {
 			if !s.overflow.take(overflowChunk) {
 				return fmt.Errorf("the disk takes no more, and neither does memory: %w", s.diskErr)
 			}
-			last = make([]byte, 0, overflowChunk)
 			s.mu.Lock()
-			s.over = append(s.over, last)
+			s.over = append(s.over, make([]byte, overflowChunk))
 			s.mu.Unlock()
 		}
-		n := min(len(p), cap(last)-len(last))
-		s.mu.Lock()
-		s.over[len(s.over)-1] = append(last, p[:n]...)
-		s.mu.Unlock()
+		// Readers stay below s.n, which does not count these bytes yet.
+		n := copy(s.over[len(s.over)-1][at:], p)
+		s.inOver += int64(n)
 		p = p[n:]
 	}
 	return nil

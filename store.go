@@ -2,7 +2,9 @@ package godown
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"time"
@@ -43,4 +45,29 @@ type stager interface {
 // it but nobody is served it.
 type asider interface {
 	SetAside(ctx context.Context, name string) error
+}
+
+// A mender is a Store that keeps something beside its files, and can make it
+// right when one of them is first used.
+type mender interface {
+	Mend(ctx context.Context, name string) error
+}
+
+// Unwritable returns a Store that holds nothing and takes nothing, for why.
+func Unwritable(why error) Store { return unwritable{why} }
+
+type unwritable struct{ why error }
+
+func (u unwritable) Open(_ context.Context, name string) (*File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+func (u unwritable) Put(_ context.Context, name string, _ io.Reader) error {
+	return fmt.Errorf("storing %s: %w", name, u.why)
+}
+
+func (u unwritable) Delete(context.Context, string) error { return nil }
+
+func (u unwritable) List(context.Context, string) iter.Seq2[Entry, error] {
+	return func(func(Entry, error) bool) {}
 }

@@ -75,6 +75,9 @@ func (c *Cache) stored(ctx context.Context, req Request, ask bool) (*File, error
 	if err != nil {
 		return nil, c.rotten(ctx, req, err)
 	}
+	if req.Kind == Info && ask && c.adopted(ctx, req) {
+		return nil, &NotFound{Text: "the stored .info is not upstream's own"}
+	}
 	kept := &File{Data: data, Size: int64(len(data)), ETag: etag(data), Time: f.Time, Cache: Hit}
 	proven := true
 	if req.Kind == Mod {
@@ -135,6 +138,11 @@ func (c *Cache) storedZip(ctx context.Context, req Request, f *File, ask bool) (
 	}
 	if !recorded && proven {
 		if err := putString(ctx, c.Store, req.Name()+"hash", h1); err != nil {
+			c.storeFailed(req, err)
+		}
+	}
+	if m, ok := c.Store.(mender); ok && ask {
+		if err := m.Mend(ctx, req.Name()); err != nil {
 			c.storeFailed(req, err)
 		}
 	}
@@ -299,7 +307,7 @@ func (c *Cache) recheckOne(ctx context.Context, req Request) {
 	}
 	if _, bad := errors.AsType[*Mismatch](err); bad {
 		_ = c.rotten(ctx, req, err) // said by its alarm
-		c.join(req, nil)
+		c.join(req, nil).leave()
 	} else if err != nil {
 		if _, ok := errors.AsType[*Unverified](err); !ok {
 			c.storeFailed(req, err)

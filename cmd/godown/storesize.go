@@ -16,17 +16,19 @@ type storeSize struct {
 	mu       sync.Mutex // guards the fields below
 	counting bool
 	counted  time.Time
+	took     time.Duration // to count
 	size     int64
 }
 
-// recount is how old a count may be before it is made again.
-const recount = 10 * time.Minute
+// A count is made again when it is older than recount, and then only if
+// counting takes less than a hundredth of the time.
+const recount = 5 * time.Second
 
 // bytes returns the last count, if there is one.
 func (s *storeSize) bytes() (n int64, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.counting && time.Since(s.counted) > recount {
+	if !s.counting && time.Since(s.counted) > max(recount, 100*s.took) {
 		s.counting = true
 		go s.count()
 	}
@@ -34,6 +36,7 @@ func (s *storeSize) bytes() (n int64, known bool) {
 }
 
 func (s *storeSize) count() {
+	start := time.Now()
 	var size int64
 	var failed bool
 	for e, err := range s.store.List(context.Background(), "") {
@@ -46,6 +49,7 @@ func (s *storeSize) count() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counting = false
+	s.took = time.Since(start)
 	if !failed {
 		s.size, s.counted = size, time.Now()
 	}

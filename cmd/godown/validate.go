@@ -21,9 +21,7 @@ func (c *Config) validate() error {
 	}
 	check("listen", c.Listen, checkAddress(c.Listen))
 	check("upstream", string(c.Upstream), checkUpstream(string(c.Upstream)))
-	if strings.TrimSpace(string(c.SumDB)) == "" {
-		check("sumdb", string(c.SumDB), errors.New("it is empty; write the name of a checksum database, or off to verify nothing"))
-	}
+	check("sumdb", string(c.SumDB), checkSumDB(string(c.SumDB)))
 	data, err := dataDir(c.Data)
 	check("data", c.Data, err)
 	c.Data = data
@@ -60,6 +58,21 @@ func checkUpstream(list string) error {
 		}
 	}
 	return errors.New("this is no list in GOPROXY syntax")
+}
+
+// checkSumDB checks a value in GOSUMDB syntax.
+func checkSumDB(spec string) error {
+	switch strings.TrimSpace(spec) {
+	case "":
+		return errors.New("it is empty; write the name of a checksum database, or off to verify nothing")
+	case "off":
+		return nil
+	}
+	_, err := godown.ParseSumDB(spec)
+	if err != nil && strings.Contains(spec, "@") {
+		return errors.New("it is neither NAME, KEY, NAME URL nor KEY URL with a valid URL")
+	}
+	return err
 }
 
 // dataDir checks and completes the path of the store.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -33,12 +34,21 @@ type proxy struct {
 // newProxy puts the proxy together. Nobody is asked anything before the first request.
 func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 	observer := obs.New(log, cfg.AccessLog)
-	stores, err := openStores(cfg.Data)
+	data := cfg.Data
+	stores, err := openStores(data)
+	if err != nil && cfg.Origin("data") == "default" {
+		// Nobody chose that folder: do without, as with a disk that is full.
+		log.Warn("what is fetched is kept in a temporary folder, and lost at the end", "error", err)
+		if data, err = os.MkdirTemp("", "godown-"); err == nil {
+			stores, err = openStores(data)
+		}
+		stores.temporary = data
+	}
 	if err != nil {
 		return nil, err
 	}
 	origin := &vcs.GoCommand{
-		Dir:     filepath.Join(cfg.Data, "direct"),
+		Dir:     filepath.Join(data, "direct"),
 		Env:     cfg.Environ(),
 		Jobs:    cfg.DirectJobs,
 		Timeout: cfg.DirectTimeout,
@@ -124,7 +134,7 @@ func upstreams(cfg *Config, observer *obs.Observer, origin godown.Source) ([]god
 
 // switchedOff is the source that the word "off" stands for.
 func switchedOff(_ context.Context, req godown.Request) (*godown.File, error) {
-	return nil, &godown.NotFound{Text: req.String() + " is not in the store, and the upstream is off"}
+	return nil, &godown.NotFound{Text: req.String() + " is not in the store, and the upstream is off", Unasked: true}
 }
 
 func newUpstream(cfg *Config, observer *obs.Observer, u *url.URL) *godown.Upstream {
@@ -177,34 +187,43 @@ func atLeast[T ~int64](value, least T) T { return max(value, least) }
 
 // stores are the folders of --data.
 type stores struct {
-	modules *godown.Dir // fixed files, in the layout of GOMODCACHE/cache/download
-	answers *godown.Dir // lists, latest versions and queries, with the time they were learnt
-	seen    *godown.Dir // the hashes first seen of modules that no checksum database answers for
-	pending *godown.Dir // marks of files that wait to be verified
+	modules *godown.Dir  // fixed files, in the layout of GOMODCACHE/cache/download
+	answers godown.Store // lists, latest versions and queries, with the time they were learnt
+	seen    godown.Store // the hashes first seen of modules that no checksum database answers for
+	pending godown.Store // marks of files that wait to be verified
+	open    []io.Closer
+
+	temporary string // the folder of all, if it is to be removed
 }
 
 func openStores(data string) (s stores, err error) {
-	if err := os.MkdirAll(data, 0o755); err != nil {
-		return s, fmt.Errorf("the folder of --data cannot be made: %w", err)
+	if s.modules, err = godown.OpenDir(filepath.Join(data, "modules")); err != nil {
+		return s, fmt.Errorf("the folder of --data cannot be used: %w; name another", err)
 	}
 	for _, d := range []struct {
-		dir  **godown.Dir
-		name string
-	}{{&s.modules, "modules"}, {&s.answers, "answers"}, {&s.seen, "seen"}, {&s.pending, "pending"}} {
-		if *d.dir, err = godown.OpenDir(filepath.Join(data, d.name)); err != nil {
-			return s, errors.Join(fmt.Errorf("the folder of --data cannot be used: %w", err), s.Close())
+		store *godown.Store
+		name  string
+	}{{&s.answers, "answers"}, {&s.seen, "seen"}, {&s.pending, "pending"}} {
+		dir, err := godown.OpenDir(filepath.Join(data, d.name))
+		if err != nil {
+			// A folder of modules that cannot be written can still be served.
+			*d.store = godown.Unwritable(err)
+			continue
 		}
+		*d.store = dir
+		s.open = append(s.open, dir)
 	}
 	return s, nil
 }
 
 // Close releases the folders.
 func (s stores) Close() error {
-	var errs []error
-	for _, d := range []*godown.Dir{s.modules, s.answers, s.seen, s.pending} {
-		if d != nil {
-			errs = append(errs, d.Close())
-		}
+	errs := []error{s.modules.Close()}
+	for _, d := range s.open {
+		errs = append(errs, d.Close())
+	}
+	if s.temporary != "" {
+		errs = append(errs, os.RemoveAll(s.temporary))
 	}
 	return errors.Join(errs...)
 }
