@@ -91,11 +91,11 @@ func (b *body) resume(cause error) error {
 		}
 		resp, err := b.upstream.ask(b.ctx, b.call, b.name, header)
 		if err != nil {
-			return fmt.Errorf("%w; and could not be continued: %w", broke, err)
+			return fmt.Errorf("%w; and could not be continued: %v", broke, err) // a 404 now does not mean that the file is absent
 		}
 		before := b.resp
 		b.resp = resp
-		if b.skip() == nil {
+		if b.skip(before) == nil {
 			return nil
 		}
 		resp.Body.Close()
@@ -107,7 +107,10 @@ func (b *body) resume(cause error) error {
 // skip makes the present answer give what comes behind the bytes that were
 // given already, if it is of the same content as far as its length tells. The
 // verification will tell for sure.
-func (b *body) skip() error {
+func (b *body) skip(before *http.Response) error {
+	if old, now := before.Header.Get("Etag"), b.resp.Header.Get("Etag"); old != "" && now != "" && old != now {
+		return errors.New("it has other content now")
+	}
 	if b.resp.StatusCode == http.StatusPartialContent {
 		want := "bytes " + strconv.FormatInt(b.off, 10) + "-" + strconv.FormatInt(b.size-1, 10) + "/" + strconv.FormatInt(b.size, 10)
 		if got := b.resp.Header.Get("Content-Range"); got != want {

@@ -278,7 +278,6 @@ func wantBroken(t *testing.T, up *godown.Upstream, beginning []byte) {
 // TestBodyChanged breaks a body off and has the file change meanwhile, of the
 // same length. Where an entity tag tells, the two are not mixed.
 func TestBodyChanged(t *testing.T) {
-	t.Skip("bug: skip compares lengths, but no entity tags, so bytes of two files are mixed")
 	tag := edit("ETag", `"other"`)
 	for name, faults := range map[string][]godowntest.Fault{
 		"with ranges":                {godowntest.Cut(1000), godowntest.Flip(60_000)},
@@ -310,7 +309,6 @@ func withoutIfRange(next http.Handler) http.Handler {
 
 // TestBodyAbsentMeanwhile: that the rest is gone does not mean that the file does not exist.
 func TestBodyAbsentMeanwhile(t *testing.T) {
-	t.Skip("bug: resume wraps the 404 of a continuation, which makes the whole an fs.ErrNotExist")
 	_, mirror := newBigMirror(t, 100_000)
 	mirror.Break("", inTurn(godowntest.Cut(1000), godowntest.Status(404, "not found")))
 	inBubble(t, mirror, func(t *testing.T, up *godown.Upstream) {
@@ -477,7 +475,6 @@ func TestUpstreamReusesConnections(t *testing.T) {
 
 // A 404 with a page or JSON is as frequent as one with a text.
 func TestUpstreamReusesConnectionsAfterPages(t *testing.T) {
-	t.Skip("bug: refusal closes a body that is not text/plain unread, and with it the connection")
 	_, mirror, up := newMirror(t)
 	mirror.Break("", page(404))
 	var fresh int

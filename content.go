@@ -49,9 +49,9 @@ func checkSmall(req Request, data []byte) (h1 string, err error) {
 func parseList(data []byte) []string {
 	var lines []string
 	for line := range strings.Lines(string(data)) {
-		line = strings.TrimSpace(line)
-		if v, _, _ := strings.Cut(line, " "); semver.IsValid(v) {
-			lines = append(lines, line)
+		fields := strings.Fields(line)
+		if len(fields) > 0 && semver.IsValid(fields[0]) {
+			lines = append(lines, strings.Join(fields, " "))
 		}
 	}
 	return lines

@@ -350,6 +350,9 @@ func (f *follower) openFile() bool {
 	return true
 }
 
+// failure returns why the body could not be had whole.
+func (f *follower) failure() error { return f.err }
+
 func (f *follower) closeFile() {
 	if f.file != nil {
 		f.file.Close()

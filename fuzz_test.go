@@ -99,16 +99,15 @@ func FuzzParseGOPROXY(f *testing.F) {
 
 // FuzzParseGOPROXYSecret puts a secret where a password stands, with anything around it.
 func FuzzParseGOPROXYSecret(f *testing.F) {
-	for _, seed := range [][2]string{{"https://user:", "a.test"}, {"ftp://", "a test"}, {"https://a:", "[::1"}, {"x,//", "b:c"}, {"file://", "/%zz"}} {
-		f.Add(seed[0], seed[1])
+	for _, seed := range [][3]string{{"https", "user:", "a.test"}, {"ftp", "", "a test"}, {"https", "a:", "[::1"}, {"", "b:", "c?x"}, {"file", "x", "/%zz"}, {"http", "%zz:", ""}} {
+		f.Add(seed[0], seed[1], seed[2])
 	}
-	f.Fuzz(func(t *testing.T, before, behind string) {
+	f.Fuzz(func(t *testing.T, scheme, user, behind string) {
 		const secret = "s3cret0123456789"
-		if i := strings.LastIndexAny(before, ",|"); !strings.Contains(before[i+1:], "//") || strings.Contains(before[i+1:], "///") || strings.ContainsAny(before[strings.LastIndex(before, "//"):], "?#") ||
-			strings.Contains(before[strings.LastIndex(before, "//")+2:], "/") || strings.Count(before[i+1:], ":/") > 1 || strings.Index(before[i+1:], ":") != strings.Index(before[i+1:], "://") {
+		if strings.ContainsAny(scheme, ":/?#@,|") || strings.ContainsAny(user, "/?#,|") {
 			t.Skip("not where a password stands; see TestParseGOPROXYMisplacedSecrets")
 		}
-		if _, err := godown.ParseGOPROXY(before + secret + "@" + behind); err != nil && strings.Contains(err.Error(), secret) {
+		if _, err := godown.ParseGOPROXY(scheme + "://" + user + secret + "@" + behind); err != nil && strings.Contains(err.Error(), secret) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -137,9 +136,10 @@ func FuzzParseSumDB(f *testing.F) {
 }
 
 // FuzzCheckZip compares with those who will take the zip: x/mod/zip must accept
-// and unpack what CheckZip accepts, with the same hash. The other way round
-// CheckZip may refuse more: it has read the content of each file, and unpacks
-// with the limits that Unzip has.
+// and unpack what CheckZip accepts, with the same hash, and CheckZip what it
+// unpacks. CheckZip refuses one thing more, with intent: a zip whose end record
+// says that the directory is where it cannot be. archive/zip looks for it
+// elsewhere then, but something is missing from such a zip.
 func FuzzCheckZip(f *testing.F) {
 	for _, data := range goodZips() {
 		if len(data) < 10_000 {
@@ -185,14 +185,14 @@ func FuzzCheckZip(f *testing.F) {
 		if err == nil && hashErr != nil {
 			t.Errorf("accepted is what cannot be hashed: %v", hashErr)
 		}
-		if err != nil && unzip == nil && hashErr == nil {
+		if err != nil && unzip == nil && hashErr == nil && !strings.Contains(err.Error(), "points outside of it") && !sameNameTwice(data) {
 			t.Errorf("refused is what the go command would take: %v", err)
 		}
 	})
 }
 
 // sameNameTwice reports whether a folder is there twice: dirhash.HashZip then
-// takes the content of the last one for both.
+// looks at the last one only, for both.
 func sameNameTwice(data []byte) bool {
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -54,6 +55,11 @@ func parseProxyURL(text string) (*url.URL, error) {
 	if strings.ContainsAny(text, ".:/") && !strings.Contains(text, ":/") && !filepath.IsAbs(text) && !path.IsAbs(text) {
 		text = "https://" + text
 	}
+	shown := strconv.Quote(text)
+	if strings.Contains(text, "@") {
+		// Whether url.Parse takes it for one or not: it may be a password.
+		shown = "an entry with an @, which is not shown as it may hold a password,"
+	}
 	u, err := url.Parse(text)
 	if err != nil {
 		// A url.Error repeats the whole URL, password and all.
@@ -61,37 +67,29 @@ func parseProxyURL(text string) (*url.URL, error) {
 			err = e.Err
 		}
 		if strings.Contains(text, "@") {
-			return nil, errors.New("not a valid URL (not shown, as it may hold a password)")
+			return nil, errors.New(shown + " is not a valid URL")
 		}
-		return nil, fmt.Errorf("%q is not a valid URL: %w", text, err)
+		return nil, fmt.Errorf("%s is not a valid URL: %w", shown, err)
 	}
 	switch u.Scheme {
 	case "http", "https":
 		if u.Host == "" {
-			return nil, fmt.Errorf("%q names no host", hideUser(u))
+			return nil, errors.New(shown + " names no host")
 		}
 		if u.RawQuery != "" || u.Fragment != "" {
-			return nil, fmt.Errorf("%q has a query or a fragment, which a proxy's URL cannot have", hideUser(u))
+			return nil, errors.New(shown + " has a query or a fragment, which a proxy's URL cannot have")
 		}
 	case "file":
 		if *u != (url.URL{Scheme: u.Scheme, Path: u.Path, RawPath: u.RawPath}) {
-			return nil, fmt.Errorf("%q is a file URL with more than a path", hideUser(u))
+			return nil, errors.New(shown + " is a file URL with more than a path")
 		}
 	case "":
-		return nil, fmt.Errorf("%q is neither a URL nor one of the words direct and off", hideUser(u))
+		return nil, errors.New(shown + " is neither a URL nor one of the words direct and off")
 	default:
-		return nil, fmt.Errorf("%q has the scheme %q; it must be https, http or file", hideUser(u), u.Scheme)
+		if u.Opaque != "" { // then what stands before the colon may be anything
+			return nil, errors.New(shown + " has a scheme that is not https, http or file")
+		}
+		return nil, fmt.Errorf("%s has the scheme %q; it must be https, http or file", shown, u.Scheme)
 	}
 	return u, nil
-}
-
-// hideUser returns u without its user information, which may be a secret: a
-// lone name is often a token.
-func hideUser(u *url.URL) string {
-	if u.User == nil {
-		return u.String()
-	}
-	bare := *u
-	bare.User = nil
-	return bare.String()
 }

@@ -1,11 +1,14 @@
 package godown_test
 
 import (
+	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/godown-dev/godown"
+	"github.com/godown-dev/godown/internal/godowntest"
 )
 
 // proxyEntries writes entries as a test wants to see them: the URL or word, and
@@ -125,7 +128,6 @@ func TestParseGOPROXYSecrets(t *testing.T) {
 
 // Mistakes after which the parser of URLs no longer sees the secret as one.
 func TestParseGOPROXYMisplacedSecrets(t *testing.T) {
-	t.Skip("bug: parseProxyURL shows a secret that url.Parse does not take for user information")
 	for _, list := range []string{
 		"user:s3cret@a.test:/x", "user:s3cret@https://a.test", "https:/user:s3cret@a.test", "https:///user:s3cret@a.test",
 		"file:user:s3cret@a.test:/x", "/user:s3cret@a.test",
@@ -133,5 +135,45 @@ func TestParseGOPROXYMisplacedSecrets(t *testing.T) {
 		if _, err := godown.ParseGOPROXY(list); err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("ParseGOPROXY(%q): error is %v", list, err)
 		}
+	}
+}
+
+// TestParseSumDB has the meaning of the go command's GOSUMDB.
+func TestParseSumDB(t *testing.T) {
+	const key = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
+	mods := godowntest.NewModules(t, verifyModules)
+	own := func(name string) string { return godowntest.NewSumDB(t, name, mods).Spec() }
+	plain, path := own("sum.test"), own("sum.test/with/path")
+	for spec, want := range map[string]godown.SumDBSpec{
+		"sum.golang.org":                         {Name: "sum.golang.org", Key: key},
+		"  sum.golang.org\n":                     {Name: "sum.golang.org", Key: key},
+		key:                                      {Name: "sum.golang.org", Key: key},
+		"sum.golang.google.cn":                   {Name: "sum.golang.org", Key: key, URL: &url.URL{Scheme: "https", Host: "sum.golang.google.cn"}},
+		"sum.golang.org https://sum.test/x":      {Name: "sum.golang.org", Key: key, URL: &url.URL{Scheme: "https", Host: "sum.test", Path: "/x"}},
+		plain:                                    {Name: "sum.test", Key: plain},
+		path:                                     {Name: "sum.test/with/path", Key: path},
+		plain + "\thttp://127.0.0.1:8080":        {Name: "sum.test", Key: plain, URL: &url.URL{Scheme: "http", Host: "127.0.0.1:8080"}},
+		plain + " file:///srv/sumdb":             {Name: "sum.test", Key: plain, URL: &url.URL{Scheme: "file", Path: "/srv/sumdb"}},
+		plain + " https://user:secret@sum.test/": {Name: "sum.test", Key: plain, URL: &url.URL{Scheme: "https", User: url.UserPassword("user", "secret"), Host: "sum.test", Path: "/"}},
+	} {
+		got, err := godown.ParseSumDB(spec)
+		if err != nil || got.Name != want.Name || got.Key != want.Key || fmt.Sprint(got.URL) != fmt.Sprint(want.URL) {
+			t.Errorf("ParseSumDB(%q) = %+v, error %v, want %+v", spec, got, err, want)
+		}
+	}
+	bad := []string{
+		"", " ", "off", "sum.test", "sum.test https://sum.test", key + "x", strings.Replace(key, "033de0ae", "033de0af", 1), "sum.golang.org a b",
+		"sum.golang.google.cn https://x.test", plain + " nonsense", plain + " ftp://sum.test", plain + " https://sum.test?x", plain + " https://",
+	}
+	for _, name := range []string{"sum.test/", "/sum.test", "sum.test//x", "sum.test?x", "sum.test#x", "user@sum.test", "sum.test/../x", "sum.test/%2e", "..", "sum.test/./x", "a:b:c"} {
+		bad = append(bad, own(name))
+	}
+	for _, spec := range bad {
+		if got, err := godown.ParseSumDB(spec); err == nil {
+			t.Errorf("ParseSumDB(%q) = %+v", spec, got)
+		}
+	}
+	if _, err := godown.ParseSumDB(plain + " https://user:s3cret@sum.test/%zz"); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("error is %v", err)
 	}
 }

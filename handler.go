@@ -8,10 +8,13 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Handler serves the module proxy protocol from a Source: it parses the
@@ -189,6 +192,12 @@ func serve(w http.ResponseWriter, r *http.Request, ev *Event, f *File, ready *he
 		serveStream(w, r, ev, f)
 		return
 	}
+	serveContent(w, r, ev, f, content)
+}
+
+// serveContent sends a Body, or the part of it that is asked for.
+func serveContent(w http.ResponseWriter, r *http.Request, ev *Event, f *File, content io.ReadSeeker) {
+	head := w.Header()
 	paced := &pacedWriter{ResponseWriter: w, control: http.NewResponseController(w)}
 	defer paced.done()
 	follower, follows := f.Body.(*follower)
@@ -196,16 +205,36 @@ func serve(w http.ResponseWriter, r *http.Request, ev *Event, f *File, ready *he
 		head["Content-Length"] = []string{strconv.FormatInt(f.Size, 10)}
 		head["Accept-Ranges"] = []string{"bytes"}
 		follower.WriteTo(paced) // its error is in one of the two
+		content = follower
 	} else {
+		if _, file := content.(*os.File); !file && !follows { // a file goes by sendfile as it is
+			content = &watchedSeeker{ReadSeeker: content}
+		}
 		http.ServeContent(paced, r, "", time.Time{}, content)
 	}
-	if follows && follower.err != nil {
+	if c, ok := content.(interface{ failure() error }); ok && c.failure() != nil {
 		// Cut the connection, so that nobody takes the part for the whole.
-		ev.Err = follower.err
+		ev.Err = c.failure()
 		panic(http.ErrAbortHandler)
 	}
 	noteClient(ev, paced.err)
 }
+
+// A watchedSeeker remembers why it could not be read.
+type watchedSeeker struct {
+	io.ReadSeeker
+	err error
+}
+
+func (s *watchedSeeker) Read(p []byte) (int, error) {
+	n, err := s.ReadSeeker.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+func (s *watchedSeeker) failure() error { return s.err }
 
 // cmpErr returns the first error that is not nil.
 func cmpErr(a, b error) error {
@@ -336,14 +365,34 @@ func statusOf(err error) (status int, text string) {
 	return http.StatusBadGateway, err.Error()
 }
 
-// fail sends an error's text in the form in which the go command shows it:
-// plain, one paragraph, of which it prints 8 lines and 648 bytes.
-func fail(w http.ResponseWriter, ev *Event, status int, text string) {
-	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
-	text = strings.ToValidUTF8(strings.Join(lines[:min(len(lines), 8)], "\n"), "?")
+// errorText returns text as the go command shows it: one paragraph of at most 8
+// lines and 648 bytes, and nothing that is not printed.
+func errorText(text string) string {
+	var lines []string
+	for line := range strings.Lines(strings.ReplaceAll(text, "\r", "\n")) {
+		line = strings.Map(func(r rune) rune {
+			switch {
+			case r == '\t':
+				return ' '
+			case !unicode.IsPrint(r) || r == utf8.RuneError:
+				return '?'
+			}
+			return r
+		}, strings.TrimSpace(line))
+		if line != "" && len(lines) < 8 {
+			lines = append(lines, line)
+		}
+	}
+	text = strings.Join(lines, "\n")
 	if len(text) > 640 {
 		text = strings.ToValidUTF8(text[:637], "") + "…"
 	}
+	return text
+}
+
+// fail sends an error's text.
+func fail(w http.ResponseWriter, ev *Event, status int, text string) {
+	text = errorText(text)
 	head := w.Header()
 	head["Content-Type"] = contentText
 	head["Cache-Control"] = noStore

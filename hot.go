@@ -82,11 +82,11 @@ func (h *hot[K, V]) evict() {
 			h.hand = 0
 		}
 		s := h.ring[h.hand]
+		h.hand++ // also over the newest, which takes the place of the one removed
 		if !s.used.Swap(false) {
 			h.remove(s)
 			return
 		}
-		h.hand++
 	}
 }
 

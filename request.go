@@ -82,6 +82,9 @@ func ParseRequest(urlPath string) (Request, error) {
 	default:
 		return Request{}, fmt.Errorf("%w: %.200q ends in none of list, .info, .mod, .zip", ErrRequest, urlPath)
 	}
+	if file[0] == '.' { // no revision is called so, and no file of ours may be hidden
+		return Request{}, fmt.Errorf("%w: the version in %.200q begins with a dot, or is empty", ErrRequest, urlPath)
+	}
 	if req.Version, err = module.UnescapeVersion(file[:dot]); err != nil {
 		return Request{}, fmt.Errorf("%w: %.400v", ErrRequest, err)
 	}

@@ -133,7 +133,7 @@ func (s *Sums) Recall(ctx context.Context, req Request) string {
 	if err != nil {
 		return ""
 	}
-	record, err := s.stored(ctx, name)
+	record, err := s.atHand(ctx, name)
 	if err != nil {
 		return ""
 	}
@@ -169,12 +169,18 @@ func recordText(record []byte) string {
 // storeName returns where a file of the database is stored.
 func (s *Sums) storeName(name string) string { return "sumdb/" + s.Spec.Name + "/" + name }
 
-// stored returns a proven record that is at hand.
-func (s *Sums) stored(ctx context.Context, name string) ([]byte, error) {
+// atHand returns a record that is stored, and that stored tiles prove.
+func (s *Sums) atHand(ctx context.Context, name string) ([]byte, error) {
 	if r, ok := s.records.get(name); ok {
 		return r, nil
 	}
+	if err := s.loadHead(ctx); err != nil {
+		return nil, err
+	}
 	r, err := s.load(ctx, name)
+	if err == nil {
+		err = s.prove(CachedOnly(ctx), r)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -239,6 +245,9 @@ func (s *Sums) lookup(ctx context.Context, name string) ([]byte, error) {
 		return nil, err
 	}
 	if err := s.prove(ctx, record); err != nil {
+		if errors.Is(err, fs.ErrNotExist) { // a tile is absent, but the record is not
+			err = errors.New(err.Error())
+		}
 		return nil, err
 	}
 	s.save(name, record)
@@ -258,7 +267,9 @@ func (s *Sums) prove(ctx context.Context, record []byte) error {
 			return err
 		}
 		head, _ = s.latest()
-	} else {
+	} else if _, err := s.open(signed); err != nil {
+		return err
+	} else if !isCachedOnly(ctx) {
 		// The tree that we know suffices. That its head goes on in this one is
 		// for nobody to wait for.
 		s.mergeLater(signed)

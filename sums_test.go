@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -237,7 +236,6 @@ func TestSumsIllness(t *testing.T) {
 
 // TestSumsAbsentTile: that a tile is not there does not mean that there is no record.
 func TestSumsAbsentTile(t *testing.T) {
-	t.Skip("bug: a 404 for a tile is taken for the absence of the record")
 	r := newSumsRig(t)
 	r.grow(t, 300)
 	heal := r.db.Break("tile/", godowntest.Status(404, "not found"))
@@ -250,7 +248,6 @@ func TestSumsAbsentTile(t *testing.T) {
 // TestSumsBadHeadOnKnownRecord: a record of which the tree is known already
 // comes with a head that was forged on the way. It must not be kept, as clients check it.
 func TestSumsBadHeadOnKnownRecord(t *testing.T) {
-	t.Skip("bug: prove does not verify the head of a record that is in the known tree, and stores it")
 	r := newSumsRig(t)
 	if _, err := r.open(t).Lookup(t.Context(), sumsHello.Path, sumsHello.Version); err != nil {
 		t.Fatal(err)
@@ -335,7 +332,6 @@ func TestSumsFork(t *testing.T) {
 
 // TestSumsForkKeepsTiles: what was proven before a fork stays proven after it.
 func TestSumsForkKeepsTiles(t *testing.T) {
-	t.Skip("bug: continues stores the tiles of a head before it is found to fork, in place of good ones")
 	r := newSumsRig(t)
 	r.grow(t, 300)
 	r.wantVerified(t, r.open(t), sumsHello)
@@ -403,6 +399,10 @@ func TestSumsDamagedStore(t *testing.T) {
 			if n := r.alarms.count("fork"); n > 0 {
 				t.Errorf("%d alarms of a fork", n)
 			}
+			lost := test.file == "latest" && name != "empty head"
+			if n := r.alarms.count("rot"); (n > 0) != lost {
+				t.Errorf("%d alarms of rot", n)
+			}
 			r.db.Vanish()
 			r.wantVerified(t, r.open(t), sumsHello, sumsToml) // healed on the disk
 		})
@@ -411,7 +411,6 @@ func TestSumsDamagedStore(t *testing.T) {
 
 // TestSumsForgedRecordFirst asks for the forged record by the other ways first, as a Cache does.
 func TestSumsForgedRecordFirst(t *testing.T) {
-	t.Skip("bug: stored keeps a record from the store as proven")
 	for name, first := range map[string]func(*godown.Sums){
 		"Recall":   func(s *godown.Sums) { s.Recall(context.Background(), sumsHello) },
 		"FetchSum": func(s *godown.Sums) { s.FetchSum(context.Background(), "sum.test/"+helloLookup) },
@@ -546,45 +545,6 @@ func TestSumsPrivate(t *testing.T) {
 		if _, err := s.FetchSum(t.Context(), "sum.test/"+name); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestParseSumDB(t *testing.T) {
-	const key = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
-	mods := godowntest.NewModules(t, verifyModules)
-	own := func(name string) string { return godowntest.NewSumDB(t, name, mods).Spec() }
-	plain, path := own("sum.test"), own("sum.test/with/path")
-	for spec, want := range map[string]godown.SumDBSpec{
-		"sum.golang.org":                         {Name: "sum.golang.org", Key: key},
-		"  sum.golang.org\n":                     {Name: "sum.golang.org", Key: key},
-		key:                                      {Name: "sum.golang.org", Key: key},
-		"sum.golang.google.cn":                   {Name: "sum.golang.org", Key: key, URL: &url.URL{Scheme: "https", Host: "sum.golang.google.cn"}},
-		"sum.golang.org https://sum.test/x":      {Name: "sum.golang.org", Key: key, URL: &url.URL{Scheme: "https", Host: "sum.test", Path: "/x"}},
-		plain:                                    {Name: "sum.test", Key: plain},
-		path:                                     {Name: "sum.test/with/path", Key: path},
-		plain + "\thttp://127.0.0.1:8080":        {Name: "sum.test", Key: plain, URL: &url.URL{Scheme: "http", Host: "127.0.0.1:8080"}},
-		plain + " file:///srv/sumdb":             {Name: "sum.test", Key: plain, URL: &url.URL{Scheme: "file", Path: "/srv/sumdb"}},
-		plain + " https://user:secret@sum.test/": {Name: "sum.test", Key: plain, URL: &url.URL{Scheme: "https", User: url.UserPassword("user", "secret"), Host: "sum.test", Path: "/"}},
-	} {
-		got, err := godown.ParseSumDB(spec)
-		if err != nil || got.Name != want.Name || got.Key != want.Key || fmt.Sprint(got.URL) != fmt.Sprint(want.URL) {
-			t.Errorf("ParseSumDB(%q) = %+v, error %v, want %+v", spec, got, err, want)
-		}
-	}
-	bad := []string{
-		"", " ", "off", "sum.test", "sum.test https://sum.test", key + "x", strings.Replace(key, "033de0ae", "033de0af", 1), "sum.golang.org a b",
-		"sum.golang.google.cn https://x.test", plain + " nonsense", plain + " ftp://sum.test", plain + " https://sum.test?x", plain + " https://",
-	}
-	for _, name := range []string{"sum.test/", "/sum.test", "sum.test//x", "sum.test?x", "sum.test#x", "user@sum.test", "sum.test/../x", "sum.test/%2e", "..", "sum.test/./x", "a:b:c"} {
-		bad = append(bad, own(name))
-	}
-	for _, spec := range bad {
-		if got, err := godown.ParseSumDB(spec); err == nil {
-			t.Errorf("ParseSumDB(%q) = %+v", spec, got)
-		}
-	}
-	if _, err := godown.ParseSumDB(plain + " https://user:s3cret@sum.test/%zz"); err == nil || strings.Contains(err.Error(), "s3cret") {
-		t.Errorf("error is %v", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -117,7 +118,7 @@ func (s *Sums) fetchLookup(ctx context.Context, name string) (*File, error) {
 	if err := s.loadHead(ctx); err != nil {
 		return nil, err
 	}
-	if r, err := s.stored(ctx, "lookup/"+name); err == nil {
+	if r, err := s.atHand(ctx, "lookup/"+name); err == nil {
 		return s.sumFile(r, Hit, forEver), nil
 	}
 	if isCachedOnly(ctx) {
@@ -139,17 +140,20 @@ func (s *Sums) fetchTile(ctx context.Context, path string) (*File, error) {
 	if err := s.loadHead(ctx); err != nil {
 		return nil, err
 	}
-	if data, ok := s.tileAtHand(ctx, t); ok {
-		return s.sumFile(data, Hit, forEver), nil
-	}
-	if isCachedOnly(ctx) {
-		return nil, &NotFound{Text: "not in the cache: " + path}
-	}
 	hashes := t // the tile of hashes that proves t
 	if t.L == -1 {
 		hashes.L = 0
+	} else if data, ok := s.tiles.get(t); ok {
+		return s.sumFile(data, Hit, forEver), nil
+	}
+	status := Miss
+	if _, ok := s.tileAtHand(ctx, t); ok {
+		status = Hit
 	}
 	if !s.covers(hashes) {
+		if isCachedOnly(ctx) {
+			return nil, &NotFound{Text: "not in the cache: " + path}
+		}
 		if err := s.renewHead(ctx); err != nil {
 			return nil, err
 		}
@@ -162,13 +166,17 @@ func (s *Sums) fetchTile(ctx context.Context, path string) (*File, error) {
 	if err == nil && t.L == -1 {
 		data, err = s.provenRecords(ctx, t, data)
 	}
+	if err != nil && isCachedOnly(ctx) {
+		return nil, &NotFound{Text: "not in the cache: " + path}
+	}
 	if err != nil {
 		return nil, err
 	}
-	return s.sumFile(data, Miss, forEver), nil
+	return s.sumFile(data, status, forEver), nil
 }
 
-// tileAtHand returns a tile of hashes or records that was proven before.
+// tileAtHand returns a tile of hashes or records that was proven once. The
+// disk may have damaged it.
 func (s *Sums) tileAtHand(ctx context.Context, t tlog.Tile) ([]byte, bool) {
 	if t.L == -1 {
 		data, err := s.load(ctx, t.Path())
@@ -194,7 +202,8 @@ func (s *Sums) tileAtHand(ctx context.Context, t tlog.Tile) ([]byte, bool) {
 // covers reports whether the latest tree has all hashes of a tile.
 func (s *Sums) covers(t tlog.Tile) bool {
 	head, _ := s.latest()
-	return t.L < 8 && t.N<<t.H+int64(t.W) <= head.N>>(t.L*t.H)
+	hashes := head.N >> (t.L * t.H) // on that level
+	return t.N <= hashes>>t.H && t.N<<t.H+int64(t.W) <= hashes
 }
 
 // provenTile has the latest tree prove a tile that it covers.
@@ -218,27 +227,38 @@ func (s *Sums) provenTile(ctx context.Context, t tlog.Tile) ([]byte, error) {
 	return nil, fmt.Errorf("checksum database %s: %s was proven but cannot be kept", s.Spec.Name, t.Path())
 }
 
-// provenRecords fetches a tile of records and compares each with its hash.
+// provenRecords returns a tile of records, each of which has its hash in the
+// tile of hashes.
 func (s *Sums) provenRecords(ctx context.Context, t tlog.Tile, hashes []byte) ([]byte, error) {
+	if data, err := s.load(ctx, t.Path()); err == nil && s.checkRecords(t, data, hashes) == nil {
+		return data, nil
+	}
+	if isCachedOnly(ctx) {
+		return nil, fs.ErrNotExist
+	}
 	data, err := s.fetch(ctx, t.Path())
+	if err == nil {
+		err = s.checkRecords(t, data, hashes)
+	}
 	if err != nil {
 		return nil, err
 	}
-	rest := data
-	for i := range t.W {
-		id, text, next, err := tlog.ParseRecord(rest)
-		if err != nil {
-			return nil, fmt.Errorf("checksum database %s: %s: %w", s.Spec.Name, t.Path(), err)
-		}
-		hash := tlog.RecordHash(text)
-		if id != t.N<<t.H+int64(i) || !bytes.Equal(hash[:], hashes[i*tlog.HashSize:(i+1)*tlog.HashSize]) {
-			return nil, fmt.Errorf("checksum database %s: %s: record %d is not the tree's", s.Spec.Name, t.Path(), id)
-		}
-		rest = next
-	}
-	if len(rest) > 0 {
-		return nil, fmt.Errorf("checksum database %s: %s has more records than it should", s.Spec.Name, t.Path())
-	}
 	s.save(t.Path(), data)
 	return data, nil
+}
+
+// checkRecords compares records, each of which ends with an empty line, with their hashes.
+func (s *Sums) checkRecords(t tlog.Tile, data, hashes []byte) error {
+	for i := range t.W {
+		text, rest, ok := bytes.Cut(data, []byte("\n\n"))
+		hash := tlog.RecordHash(append(bytes.Clone(text), '\n'))
+		if !ok || !bytes.Equal(hash[:], hashes[i*tlog.HashSize:(i+1)*tlog.HashSize]) {
+			return fmt.Errorf("checksum database %s: %s: record %d is not the tree's", s.Spec.Name, t.Path(), t.N<<t.H+int64(i))
+		}
+		data = rest
+	}
+	if len(data) > 0 {
+		return fmt.Errorf("checksum database %s: %s has more records than it should", s.Spec.Name, t.Path())
+	}
+	return nil
 }

@@ -133,6 +133,8 @@ func (s *Sums) mergeLater(signed []byte) {
 	})
 }
 
+var errFork = errors.New("the older tree is not the beginning of the newer one")
+
 // continues checks that the newer tree has the older one as its beginning.
 func (s *Sums) continues(ctx context.Context, older, newer tlog.Tree, olderSigned, newerSigned []byte) error {
 	if older.N == 0 {
@@ -146,15 +148,16 @@ func (s *Sums) continues(ctx context.Context, older, newer tlog.Tree, olderSigne
 			return err
 		}
 		p, err := tlog.ProveTree(newer.N, older.N, hashes)
+		proof.Reset()
 		for _, h := range p {
 			fmt.Fprintf(&proof, "\n\t%v", h)
 		}
-		return err
+		return errors.Join(errFork, err)
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errFork) {
 		return fmt.Errorf("checking the tree of %d records against that of %d: %w", older.N, newer.N, err)
 	}
-	if hash == older.Hash {
+	if err == nil {
 		return nil
 	}
 	indent := func(b []byte) string { return strings.ReplaceAll(strings.TrimSpace(string(b)), "\n", "\n\t") }
@@ -168,10 +171,14 @@ func (s *Sums) continues(ctx context.Context, older, newer tlog.Tree, olderSigne
 func (s *Sums) withTiles(ctx context.Context, prove func(*tileReader) error) error {
 	r := &tileReader{sums: s, ctx: ctx}
 	err := prove(r)
-	if err == nil || r.failed.Load() || !r.kept.Load() || ctx.Err() != nil {
-		return err
+	if err != nil && !r.failed.Load() && r.kept.Load() && ctx.Err() == nil {
+		r = &tileReader{sums: s, ctx: ctx, anew: true}
+		err = prove(r)
 	}
-	return prove(&tileReader{sums: s, ctx: ctx, anew: true})
+	if err == nil {
+		r.keep()
+	}
+	return err
 }
 
 // A tileReader reads tiles from memory, the store or the database. The tlog
@@ -179,10 +186,11 @@ func (s *Sums) withTiles(ctx context.Context, prove func(*tileReader) error) err
 // SaveTiles with those that are right.
 type tileReader struct {
 	sums   *Sums
-	ctx    context.Context // of the one proof that this reader is made for
-	anew   bool            // ask the database for every tile
-	kept   atomic.Bool     // a tile came from memory or the store
-	failed atomic.Bool     // a tile could not be had
+	ctx    context.Context      // of the one proof that this reader is made for
+	anew   bool                 // ask the database for every tile
+	kept   atomic.Bool          // a tile came from memory or the store
+	failed atomic.Bool          // a tile could not be had
+	right  map[tlog.Tile][]byte // tiles that the head proves
 }
 
 // Height returns the height of the go command's tiles.
@@ -212,6 +220,9 @@ func (r *tileReader) readTile(tile tlog.Tile) ([]byte, error) {
 		r.kept.Store(true)
 		return data, nil
 	}
+	if isCachedOnly(r.ctx) {
+		return nil, fmt.Errorf("%s is not in the cache", tile.Path())
+	}
 	data, err := s.fetch(r.ctx, tile.Path())
 	if errors.Is(err, fs.ErrNotExist) && tile != full {
 		// The partial tile is gone because it is full now.
@@ -228,15 +239,26 @@ func (r *tileReader) readTile(tile tlog.Tile) ([]byte, error) {
 	return data, nil
 }
 
-// SaveTiles keeps tiles that were found right.
+// SaveTiles notes tiles that belong to the head they were read for. They are
+// kept when all of the proof holds: the head may be that of a fork.
 func (r *tileReader) SaveTiles(tiles []tlog.Tile, data [][]byte) {
+	if r.right == nil {
+		r.right = make(map[tlog.Tile][]byte)
+	}
 	for i, tile := range tiles {
-		if have, ok := r.sums.tiles.get(tile); ok && bytes.Equal(have, data[i]) {
+		r.right[tile] = data[i]
+	}
+}
+
+// keep stores the tiles that were found right.
+func (r *tileReader) keep() {
+	for tile, data := range r.right {
+		if have, ok := r.sums.tiles.get(tile); ok && bytes.Equal(have, data) {
 			continue
 		}
-		r.sums.tiles.put(tile, data[i], int64(len(data[i])))
-		if have, err := r.sums.load(r.ctx, tile.Path()); err != nil || !bytes.Equal(have, data[i]) {
-			r.sums.save(tile.Path(), data[i])
+		r.sums.tiles.put(tile, data, int64(len(data)))
+		if have, err := r.sums.load(r.ctx, tile.Path()); err != nil || !bytes.Equal(have, data) {
+			r.sums.save(tile.Path(), data)
 		}
 	}
 }

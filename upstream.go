@@ -170,7 +170,9 @@ func (u *Upstream) open(name string) (*File, error) {
 func (u *Upstream) ask(ctx context.Context, call *Call, name string, header http.Header) (*http.Response, error) {
 	target := u.base
 	target.Path = strings.TrimSuffix(u.base.Path, "/") + "/" + name
-	target.RawPath = ""
+	if u.base.RawPath != "" {
+		target.RawPath = strings.TrimSuffix(u.base.RawPath, "/") + "/" + (&url.URL{Path: name}).EscapedPath()
+	}
 	for try := 0; ; try++ {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 		if err != nil {
@@ -225,7 +227,7 @@ func pause(ctx context.Context, try int, least time.Duration) error {
 // long it may help to ask again; below 0: not at all.
 func (u *Upstream) refusal(resp *http.Response, name string) (err error, again time.Duration) {
 	defer resp.Body.Close()
-	text := refusalText(resp)
+	text := u.refusalText(resp)
 	after, said := retryAfter(resp.Header)
 	switch code := resp.StatusCode; {
 	case code == http.StatusNotFound || code == http.StatusGone:
@@ -262,12 +264,16 @@ func (u *Upstream) refusal(resp *http.Response, name string) (err error, again t
 }
 
 // refusalText returns what an answer without content says, if that is plain
-// text: its first lines.
-func refusalText(resp *http.Response) string {
+// text: its first lines. It reads on for a while, so that the connection can be
+// used again.
+func (u *Upstream) refusalText(resp *http.Response) string {
+	timer := time.AfterFunc(u.Stall, func() { resp.Body.Close() })
+	defer timer.Stop()
+	data, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
+	io.CopyN(io.Discard, resp.Body, 64<<10)
 	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
 		return ""
 	}
-	data, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
 	return strings.TrimSpace(strings.ToValidUTF8(string(data), "?"))
 }
 

@@ -306,25 +306,53 @@ func readZipEnd(r io.ReaderAt, size int64) (zipEnd, error) {
 	if at < 0 {
 		return zipEnd{}, errNoEnd
 	}
-	length := int64(binary.LittleEndian.Uint32(tail[at+12:]))
-	offset := int64(binary.LittleEndian.Uint32(tail[at+16:]))
-	before := size - int64(len(tail)) + int64(at) // where the end records begin
-	if offset == 0xffffffff || length == 0xffffffff || binary.LittleEndian.Uint16(tail[at+10:]) == 0xffff {
-		// zip64: a locator stands before the record, and a longer record before that.
-		if i := at - 20 - 56; i >= 0 && binary.LittleEndian.Uint32(tail[i:]) == 0x06064b50 {
-			length = int64(binary.LittleEndian.Uint64(tail[i+40:]))
-			offset = int64(binary.LittleEndian.Uint64(tail[i+48:]))
-			before -= 20 + 56
-		}
-	}
-	if length < 0 || offset < 0 || length > before || offset > before-length {
-		return zipEnd{}, errors.New("the zip's end record points outside of it: it is truncated or damaged")
+	directory, err := findDirectory(r, tail[at:], size-int64(len(tail))+int64(at))
+	if err != nil {
+		return zipEnd{}, err
 	}
 	sum := sha256.New()
 	binary.Write(sum, binary.LittleEndian, size)
 	sum.Write(tail)
 	return zipEnd{
-		directory: offset,
+		directory: directory,
 		etag:      `"` + base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:15]) + `"`,
 	}, nil
+}
+
+// findDirectory returns where a zip's directory begins, given its end record
+// and where that is. Where a zip64 has a second end record, and readers may
+// differ in which they believe, it returns the lower offset.
+func findDirectory(r io.ReaderAt, end []byte, at int64) (int64, error) {
+	le := binary.LittleEndian
+	outside := errors.New("the zip's end record points outside of it: it is truncated or damaged")
+	length, offset := int64(le.Uint32(end[12:])), int64(le.Uint32(end[16:]))
+	inside := length <= at && offset <= at-length
+	var locator [20]byte
+	if at >= int64(len(locator)) {
+		if _, err := r.ReadAt(locator[:], at-int64(len(locator))); err != nil && err != io.EOF {
+			return 0, err
+		}
+	}
+	if le.Uint32(locator[:]) != 0x07064b50 {
+		if !inside {
+			return 0, outside
+		}
+		return offset, nil
+	}
+	at64 := int64(le.Uint64(locator[8:]))
+	var end64 [56]byte
+	if at64 < 0 || at64 > at-int64(len(locator)+len(end64)) {
+		return 0, outside
+	}
+	if _, err := r.ReadAt(end64[:], at64); err != nil && err != io.EOF {
+		return 0, err
+	}
+	length64, offset64 := int64(le.Uint64(end64[40:])), int64(le.Uint64(end64[48:]))
+	if le.Uint32(end64[:]) != 0x06064b50 || length64 < 0 || offset64 < 0 || length64 > at64 || offset64 > at64-length64 {
+		return 0, outside
+	}
+	if inside {
+		return min(offset, offset64), nil
+	}
+	return offset64, nil
 }

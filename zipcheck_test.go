@@ -1,6 +1,7 @@
 package godown_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -246,6 +247,44 @@ func TestCheckZipDamage(t *testing.T) {
 	if accepted == 0 || accepted > len(data)*8/2 {
 		t.Errorf("%d of %d flips accepted", accepted, len(data)*8)
 	}
+}
+
+// TestCheckZipHugeDirectory has directories that would take much memory.
+func TestCheckZipHugeDirectory(t *testing.T) {
+	_, err := checkZipBytes(t.Context(), hugeDirectory())
+	wantMismatch(t, "huge directory", "", err)
+	if err != nil && !strings.Contains(err.Error(), "directory has") {
+		t.Errorf("error is %v", err)
+	}
+	h1, err := checkZipBytes(t.Context(), asZip64(hugeDirectory()))
+	wantMismatch(t, "huge directory of a zip64", h1, err)
+}
+
+// hugeDirectory makes a zip with a directory of more than 32 MiB.
+func hugeDirectory() []byte {
+	entries := make([]godowntest.Entry, 520)
+	for i := range entries {
+		entries[i] = godowntest.Entry{Name: fmt.Sprintf("%s%d/%s", zipPrefix, i, strings.Repeat("x", 65_000)), Store: true}
+	}
+	return godowntest.Zip(entries...)
+}
+
+// TestCheckZipHiddenDirectory has an end record that shows a small directory,
+// but from which archive/zip, for the length 0xffff, goes on to the record of a zip64.
+func TestCheckZipHiddenDirectory(t *testing.T) {
+	data := asZip64(hugeDirectory())
+	end := data[len(data)-22:]
+	le := binary.LittleEndian
+	le.PutUint16(end[8:], 1)
+	le.PutUint16(end[10:], 1)
+	le.PutUint32(end[12:], 0xffff)
+	le.PutUint32(end[16:], uint32(len(data)-200_000))
+	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil || len(z.File) != 520 {
+		t.Fatalf("archive/zip sees no huge directory: error %v", err)
+	}
+	h1, err := checkZipBytes(t.Context(), data)
+	wantMismatch(t, "hidden directory", h1, err)
 }
 
 // A failingReaderAt fails from the n-th read on.
