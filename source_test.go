@@ -24,11 +24,10 @@ const (
 
 // A listStep is one step of a list under test, which notes that it is asked.
 type listStep struct {
-	name    string
-	outcome int
-	reject  func(ctx context.Context, why error) (*godown.File, error)
-	err     error
-	asked   *[]string
+	name   string
+	reject func(ctx context.Context, why error) (*godown.File, error)
+	err    error
+	asked  *[]string
 }
 
 func (s *listStep) Fetch(ctx context.Context, req godown.Request) (*godown.File, error) {

@@ -241,13 +241,6 @@ func (s *spool) store(ctx context.Context, to Store, name string) error {
 	return to.Put(ctx, name, s.file)
 }
 
-// content returns everything, if it is all in memory.
-func (s *spool) content() ([]byte, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.mem, s.file == nil && len(s.over) == 0
-}
-
 // reopen returns the temporary file with a position of its own, or nil.
 func (s *spool) reopen() *os.File {
 	s.mu.Lock()

@@ -193,7 +193,7 @@ func (u *Upstream) ask(ctx context.Context, call *Call, name string, header http
 		} else if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent && header.Get("Range") != "" {
 			return resp, nil
 		} else {
-			err, again = u.refusal(resp, name)
+			again, err = u.refusal(resp, name)
 		}
 		if again < 0 || try >= u.Retries || ctx.Err() != nil {
 			return nil, err
@@ -225,7 +225,7 @@ func pause(ctx context.Context, try int, least time.Duration) error {
 
 // refusal turns an answer without content into an error, and says after how
 // long it may help to ask again; below 0: not at all.
-func (u *Upstream) refusal(resp *http.Response, name string) (err error, again time.Duration) {
+func (u *Upstream) refusal(resp *http.Response, name string) (again time.Duration, err error) {
 	defer resp.Body.Close()
 	text := u.refusalText(resp)
 	after, said := retryAfter(resp.Header)
@@ -234,33 +234,33 @@ func (u *Upstream) refusal(resp *http.Response, name string) (err error, again t
 		if text == "" {
 			text = "not found: " + u.Name() + " has no " + name
 		}
-		return &NotFound{Text: text, Gone: code == http.StatusGone}, -1
+		return -1, &NotFound{Text: text, Gone: code == http.StatusGone}
 	case code == http.StatusForbidden:
 		if text == "" {
 			text = "403 Forbidden for " + name
 		}
-		return &Denied{Rule: "upstream " + u.Name(), Reason: text}, -1
+		return -1, &Denied{Rule: "upstream " + u.Name(), Reason: text}
 	case code == http.StatusTooManyRequests:
 		if text == "" {
 			text = "429 Too Many Requests"
 		}
 		if !said || after > maxRetryAfter {
-			return &Busy{Who: u.Name(), After: after, Text: text}, -1
+			return -1, &Busy{Who: u.Name(), After: after, Text: text}
 		}
-		return &Busy{Who: u.Name(), After: after, Text: text}, after
+		return after, &Busy{Who: u.Name(), After: after, Text: text}
 	case code >= 500:
 		err := fmt.Errorf("upstream %s answered %s for %s", u.Name(), resp.Status, name)
 		if text != "" {
 			err = fmt.Errorf("%w: %s", err, text)
 		}
 		if after > maxRetryAfter {
-			return err, -1
+			return -1, err
 		}
-		return err, after
+		return after, err
 	case code == http.StatusUnauthorized:
-		return fmt.Errorf("upstream %s wants other credentials than it was given (%s); put them into its URL in --upstream", u.Name(), resp.Status), -1
+		return -1, fmt.Errorf("upstream %s wants other credentials than it was given (%s); put them into its URL in --upstream", u.Name(), resp.Status)
 	}
-	return fmt.Errorf("upstream %s answered %s for %s, which means nothing in the module proxy protocol", u.Name(), resp.Status, name), -1
+	return -1, fmt.Errorf("upstream %s answered %s for %s, which means nothing in the module proxy protocol", u.Name(), resp.Status, name)
 }
 
 // refusalText returns what an answer without content says, if that is plain

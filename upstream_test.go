@@ -398,14 +398,14 @@ func errorText(err error) string {
 
 // TestUpstreamRedirects follows to another host, without the credentials, but not out of TLS.
 func TestUpstreamRedirects(t *testing.T) {
-	mods, mirror, up := newMirror(t)
+	mods, mirror, _ := newMirror(t)
 	elsewhere := strings.Replace(mirror.URL, "127.0.0.1", "localhost", 1)
 	redirect := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, elsewhere+r.URL.Path, http.StatusFound)
 	})
 	plain := httptest.NewServer(redirect)
 	t.Cleanup(plain.Close)
-	up = upstreamAt(t, plain.URL)
+	up := upstreamAt(t, plain.URL)
 	up.URL.User = url.UserPassword("user", "secret")
 	if got, err := fetchAll(t.Context(), up, hello(godown.Info, "v1.0.0")); err != nil || string(got) != string(mods.Data(infoName)) {
 		t.Errorf("%q, error %v", got, err)

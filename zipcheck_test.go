@@ -1,7 +1,6 @@
 package godown_test
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -269,22 +268,49 @@ func hugeDirectory() []byte {
 	return godowntest.Zip(entries...)
 }
 
-// TestCheckZipHiddenDirectory has an end record that shows a small directory,
-// but from which archive/zip, for the length 0xffff, goes on to the record of a zip64.
-func TestCheckZipHiddenDirectory(t *testing.T) {
-	data := asZip64(hugeDirectory())
-	end := data[len(data)-22:]
+// endRecords makes what stands behind the directory of a zip at at: a record of
+// a zip64, a locator of it, and the usual end record.
+func endRecords(at, length64, offset64 uint64, disks uint32, count uint16, length, offset uint32) []byte {
 	le := binary.LittleEndian
-	le.PutUint16(end[8:], 1)
-	le.PutUint16(end[10:], 1)
-	le.PutUint32(end[12:], 0xffff)
-	le.PutUint32(end[16:], uint32(len(data)-200_000))
-	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
-	if err != nil || len(z.File) != 520 {
-		t.Fatalf("archive/zip sees no huge directory: error %v", err)
+	b := le.AppendUint32(nil, 0x06064b50)
+	b = le.AppendUint64(b, 44) // the rest of the record
+	b = append(b, make([]byte, 12)...)
+	b = le.AppendUint64(le.AppendUint64(b, uint64(count)), uint64(count))
+	b = le.AppendUint64(le.AppendUint64(b, length64), offset64)
+	b = le.AppendUint32(le.AppendUint32(b, 0x07064b50), 0)
+	b = le.AppendUint32(le.AppendUint64(b, at), disks)
+	b = le.AppendUint32(le.AppendUint32(b, 0x06054b50), 0)
+	b = le.AppendUint16(le.AppendUint16(b, count), count)
+	b = le.AppendUint32(le.AppendUint32(b, length), offset)
+	return append(b, 0, 0)
+}
+
+// TestCheckZipHiddenDirectory has two end records: one shows a small directory,
+// and from the other archive/zip reads a huge one. That must not be read.
+func TestCheckZipHiddenDirectory(t *testing.T) {
+	huge := hugeDirectory()
+	start := binary.LittleEndian.Uint32(huge[len(huge)-6:])
+	huge = huge[:len(huge)-22]
+	at := uint64(len(huge))
+	length := uint32(at) - start
+	for name, end := range map[string][]byte{
+		"in the zip64":              endRecords(at, uint64(length), uint64(start), 1, 1, 0xffff, uint32(at)-0xffff),
+		"in the usual one":          endRecords(at, 0, at, 1, 520, length, start),
+		"in the usual one, odd":     endRecords(at, 0, at, 1, 520, length, 0xfffffff0),
+		"in the usual one, 2 disks": endRecords(at, 0, at, 2, 520, length, 0xfffffff0),
+	} {
+		data := slices.Concat(huge, end)
+		read := 0
+		r := readerAtFunc(func(p []byte, off int64) (int, error) {
+			read += len(p)
+			return bytes.NewReader(data).ReadAt(p, off)
+		})
+		h1, err := godown.CheckZip(t.Context(), zipRequest, serially(r), int64(len(data)))
+		wantMismatch(t, name, h1, err)
+		if read > 1<<20 {
+			t.Errorf("%s: %d bytes were read, error %v", name, read, err)
+		}
 	}
-	h1, err := checkZipBytes(t.Context(), data)
-	wantMismatch(t, "hidden directory", h1, err)
 }
 
 // A failingReaderAt fails from the n-th read on.

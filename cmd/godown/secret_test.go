@@ -37,7 +37,7 @@ func TestMaskSecrets(t *testing.T) {
 
 // Printing or logging a configuration shows no password in any way.
 func TestConfigIsSafeToPrint(t *testing.T) {
-	c, err := load(t.Context(), bareMachine(t), flagsOf("upstream", "https://secret@a.example", "sumdb", "s.example+1+k https://u:secret@s.example"))
+	c, err := load(t.Context(), bareMachine(t), flagsOf("upstream", "https://secret@a.example", "sumdb", "sum.golang.org https://u:secret@s.example"))
 	if err != nil {
 		t.Fatal(err)
 	}
