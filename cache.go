@@ -161,6 +161,9 @@ func (c *Cache) knownAbsent(req Request) error {
 
 // gone reports whether err says that upstream was asked and does not have the file.
 func gone(err error) bool {
+	if _, ok := errors.AsType[*Unverified](err); ok {
+		return false // it is the database that lacks something
+	}
 	absent, ok := errors.AsType[*NotFound](err)
 	return errors.Is(err, fs.ErrNotExist) && !(ok && absent.Unasked)
 }

@@ -168,7 +168,12 @@ func checksumDatabase(cfg *Config, observer *obs.Observer, route *godown.SumRout
 		route.Via = nil // a URL given means that one, and no proxy
 	}
 	route.Direct = newUpstream(cfg, observer, at)
-	return &godown.Sums{Spec: spec, Store: store, Remote: route.Fetch, TTL: atLeast(cfg.TTL, 1), Alarm: observer.Alarm}, nil
+	remote := route.Fetch
+	if strings.TrimSpace(string(cfg.Upstream)) == "off" {
+		// Whoever wants no network wants none here either.
+		remote = func(context.Context, string) ([]byte, error) { return nil, errors.New("the upstream is off") }
+	}
+	return &godown.Sums{Spec: spec, Store: store, Remote: remote, TTL: atLeast(cfg.TTL, 1), Alarm: observer.Alarm}, nil
 }
 
 // joinPatterns returns the patterns of all lists.
