@@ -37,7 +37,7 @@ func FuzzCheckSmall(f *testing.F) {
 			}
 			return
 		}
-		if strings.HasPrefix(strings.TrimSpace(before), "<") {
+		if strings.HasPrefix(strings.TrimLeft(before, " \t\r\n"), "<") {
 			t.Errorf("a page was accepted as %v", req)
 		}
 		if (h1 != "") != (req.Kind == Mod) {

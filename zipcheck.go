@@ -91,6 +91,9 @@ type watchedReader struct {
 }
 
 func (w *watchedReader) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 { // a zip may lead there
+		return 0, errors.New("an offset before the zip's beginning")
+	}
 	n, err := w.r.ReadAt(p, off)
 	if err != nil && err != io.EOF {
 		w.mu.Lock()
@@ -319,40 +322,43 @@ func readZipEnd(r io.ReaderAt, size int64) (zipEnd, error) {
 	}, nil
 }
 
-// findDirectory returns where a zip's directory begins, given its end record
-// and where that is. Where a zip64 has a second end record, and readers may
-// differ in which they believe, it returns the lower offset.
+// findDirectory returns the lowest place where a zip's directory may be found
+// to begin, given its end record and where that is. Readers differ in what
+// they believe: the offset, or the length and that the directory ends at the
+// record; and where there are two records, as in a zip64, which of them.
 func findDirectory(r io.ReaderAt, end []byte, at int64) (int64, error) {
 	le := binary.LittleEndian
-	outside := errors.New("the zip's end record points outside of it: it is truncated or damaged")
+	lowest := int64(-1)
+	consider := func(at, length, offset int64) {
+		for _, start := range []int64{offset, at - length} {
+			if 0 <= start && start <= at && (lowest < 0 || start < lowest) {
+				lowest = start
+			}
+		}
+	}
 	length, offset := int64(le.Uint32(end[12:])), int64(le.Uint32(end[16:]))
-	inside := length <= at && offset <= at-length
+	consider(at, length, offset)
+	whole := length <= at && offset <= at-length
 	var locator [20]byte
 	if at >= int64(len(locator)) {
 		if _, err := r.ReadAt(locator[:], at-int64(len(locator))); err != nil && err != io.EOF {
 			return 0, err
 		}
 	}
-	if le.Uint32(locator[:]) != 0x07064b50 {
-		if !inside {
-			return 0, outside
+	if le.Uint32(locator[:]) == 0x07064b50 {
+		at64 := int64(le.Uint64(locator[8:]))
+		var end64 [56]byte
+		if 0 <= at64 && at64 <= at-int64(len(locator)+len(end64)) {
+			if _, err := r.ReadAt(end64[:], at64); err != nil && err != io.EOF {
+				return 0, err
+			}
+			length64, offset64 := int64(le.Uint64(end64[40:])), int64(le.Uint64(end64[48:]))
+			consider(at64, max(length64, 0), offset64)
+			whole = whole || le.Uint32(end64[:]) == 0x06064b50 && 0 <= length64 && length64 <= at64 && 0 <= offset64 && offset64 <= at64-length64
 		}
-		return offset, nil
 	}
-	at64 := int64(le.Uint64(locator[8:]))
-	var end64 [56]byte
-	if at64 < 0 || at64 > at-int64(len(locator)+len(end64)) {
-		return 0, outside
+	if !whole || lowest < 0 {
+		return 0, errors.New("the zip's end record points outside of it: it is truncated or damaged")
 	}
-	if _, err := r.ReadAt(end64[:], at64); err != nil && err != io.EOF {
-		return 0, err
-	}
-	length64, offset64 := int64(le.Uint64(end64[40:])), int64(le.Uint64(end64[48:]))
-	if le.Uint32(end64[:]) != 0x06064b50 || length64 < 0 || offset64 < 0 || length64 > at64 || offset64 > at64-length64 {
-		return 0, outside
-	}
-	if inside {
-		return min(offset, offset64), nil
-	}
-	return offset64, nil
+	return lowest, nil
 }

@@ -259,13 +259,12 @@ func TestCheckZipHugeDirectory(t *testing.T) {
 	wantMismatch(t, "huge directory of a zip64", h1, err)
 }
 
-// hugeDirectory makes a zip with a directory of more than 32 MiB.
+// hugeDirectory makes a zip with a directory of more than 32 MiB: the same entry many times.
 func hugeDirectory() []byte {
-	entries := make([]godowntest.Entry, 520)
-	for i := range entries {
-		entries[i] = godowntest.Entry{Name: fmt.Sprintf("%s%d/%s", zipPrefix, i, strings.Repeat("x", 65_000)), Store: true}
-	}
-	return godowntest.Zip(entries...)
+	one, start := withoutEnd(makeZip(strings.Repeat("x", 65_000)))
+	directory := bytes.Repeat(one[start:], 520)
+	end := endRecords(0, 0, 0, 1, 520, uint32(len(directory)), start)
+	return slices.Concat(one[:start], directory, end[len(end)-22:])
 }
 
 // endRecords makes what stands behind the directory of a zip at at: a record of
@@ -304,7 +303,6 @@ func TestCheckZipHiddenDirectory(t *testing.T) {
 // TestCheckZipHiddenBehindNonsense has an offset in the usual record that points
 // outside: archive/zip does not need it, as it knows the directory's end and length.
 func TestCheckZipHiddenBehindNonsense(t *testing.T) {
-	t.Skip("bug: findDirectory believes the zip64 where archive/zip believes the usual record")
 	huge, start := withoutEnd(hugeDirectory())
 	at := uint64(len(huge))
 	length := uint32(at) - start + 76 // up to the usual record
@@ -314,7 +312,6 @@ func TestCheckZipHiddenBehindNonsense(t *testing.T) {
 
 // TestCheckZipNegativeOffset has a zip lead to before its beginning: that is no failure of the disk.
 func TestCheckZipNegativeOffset(t *testing.T) {
-	t.Skip("bug: a read at a negative offset, where a zip leads, is taken for a failure of the disk")
 	data, start := withoutEnd(makeZip("x.go"))
 	at := uint64(len(data))
 	h1, err := checkZipBytes(t.Context(), slices.Concat(data, endRecords(at, 0, at, 1, 1, uint32(at)-start+76, 0xfffffff0)))
