@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 
+	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 )
@@ -24,6 +25,10 @@ func checkSmall(req Request, data []byte) (h1 string, err error) {
 	}
 	switch req.Kind {
 	case Mod:
+		// The go command needs the module line; an error page has none.
+		if modfile.ModulePath(data) == "" {
+			return "", wrong("it has no module line, but begins with %.60q", data)
+		}
 		return HashMod(data), nil
 	case Info, Latest:
 		var info struct{ Version string }

@@ -38,7 +38,7 @@ func TestCheckSmall(t *testing.T) {
 		"latest, HTML":               {Latest, "", loginHTML, false},
 		"latest, empty":              {Latest, "", "", false},
 		"mod":                        {Mod, version, "module example.com/m\n", true},
-		"mod, empty":                 {Mod, version, "", true},
+		"mod, empty":                 {Mod, version, "", false},
 		"mod, HTML":                  {Mod, version, "\ufeff \n\t<html>", false},
 		"mod, XML":                   {Mod, version, `<?xml version="1.0"?>`, false},
 		"list":                       {List, "", "v1.0.0\nv1.2.3\n", true},

@@ -76,7 +76,7 @@ func (e *Unverified) Error() string {
 	if e.Absent {
 		return fmt.Sprintf("%v cannot be verified: %s has no record of it (%v); if the module is private, name it in --private", e.Request, e.By, e.Err)
 	}
-	return fmt.Sprintf("%v cannot be verified: %s cannot be reached (%v)", e.Request, e.By, e.Err)
+	return fmt.Sprintf("%v cannot be verified: %s gives no answer that can be used (%v)", e.Request, e.By, e.Err)
 }
 
 func (e *Unverified) Unwrap() error { return e.Err }

@@ -210,7 +210,7 @@ func serveContent(w http.ResponseWriter, r *http.Request, ev *Event, f *File, co
 		if _, file := content.(*os.File); !file && !follows { // a file goes by sendfile as it is
 			content = &watchedSeeker{ReadSeeker: content}
 		}
-		http.ServeContent(paced, r, "", time.Time{}, content)
+		http.ServeContent(paced, withoutManyRanges(r), "", time.Time{}, content)
 	}
 	if c, ok := content.(interface{ failure() error }); ok && c.failure() != nil {
 		// Cut the connection, so that nobody takes the part for the whole.
@@ -218,6 +218,19 @@ func serveContent(w http.ResponseWriter, r *http.Request, ev *Event, f *File, co
 		panic(http.ErrAbortHandler)
 	}
 	noteClient(ev, paced.err)
+}
+
+// withoutManyRanges returns a request for the whole in place of one for several
+// ranges: for those net/http reads the content in a goroutine that outlives the
+// response. RFC 9110 (section 14.2) allows it, and no go command asks so.
+func withoutManyRanges(r *http.Request) *http.Request {
+	if !strings.Contains(r.Header.Get("Range"), ",") {
+		return r
+	}
+	whole := *r
+	whole.Header = r.Header.Clone()
+	whole.Header.Del("Range")
+	return &whole
 }
 
 // A watchedSeeker remembers why it could not be read.
@@ -307,11 +320,14 @@ func (w *pacedWriter) Write(p []byte) (int, error) {
 
 // ReadFrom lets the server send a file without reading it (sendfile).
 func (w *pacedWriter) ReadFrom(r io.Reader) (int64, error) {
-	size := int64(1 << 30)
-	if l, ok := r.(*io.LimitedReader); ok {
-		size = l.N
+	l, ok := r.(*io.LimitedReader)
+	if ok {
+		_, ok = l.R.(*os.File)
 	}
-	w.allow(size)
+	if !ok { // what is still arriving takes its time: only sending it is limited
+		return io.Copy(struct{ io.Writer }{w}, r)
+	}
+	w.allow(l.N)
 	n, err := io.Copy(w.ResponseWriter, r)
 	w.err = cmpErr(w.err, err)
 	return n, err

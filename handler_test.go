@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -56,7 +57,7 @@ func TestHandlerStatuses(t *testing.T) {
 		{&godown.Busy{Who: "goproxy.test", After: time.Hour}, 429, "goproxy.test", "3600"},
 		{&godown.Busy{Who: "goproxy.test", After: 1001 * time.Millisecond}, 429, "goproxy.test", "2"},
 		{&godown.Busy{After: 5 * time.Second, Text: "no place"}, 503, "too many fetches under way: no place", "5"},
-		{&godown.Unverified{Request: req, By: "sum.test", Err: errors.New("connection refused")}, 503, "sum.test cannot be reached (connection refused)", ""},
+		{&godown.Unverified{Request: req, By: "sum.test", Err: errors.New("connection refused")}, 503, "sum.test gives no answer that can be used (connection refused)", ""},
 		{&godown.Unverified{Request: req, By: "sum.test", Absent: true, Err: fs.ErrNotExist}, 503, "has no record of it", ""},
 		{&godown.Mismatch{Request: req, Reason: "its hash is h1:x"}, 502, "is not what it should be: its hash is h1:x", ""},
 		{&godown.SecurityError{Database: "sum.test", Detail: "two histories"}, 502, "SECURITY ERROR: checksum database sum.test", ""},
@@ -545,4 +546,34 @@ func TestHandlerWholeHouse(t *testing.T) {
 	server := httptest.NewServer(&godown.Handler{Source: r})
 	t.Cleanup(server.Close)
 	godowntest.TestSource(t, upstreamAt(t, server.URL), r.mods)
+}
+
+// TestHandlerManyRanges: a client that leaves while net/http puts several ranges
+// of an arriving body together must not take the process with it.
+func TestHandlerManyRanges(t *testing.T) {
+	mods, zip := big(t, 1<<20)
+	src, w := pipe(len(zip))
+	r := newRig(t, func(r *rig) { r.Verifier = oracle{mods} }, godown.Step{Source: src})
+	server := httptest.NewServer(&godown.Handler{Source: r})
+	defer server.Close()
+	server.Config.ErrorLog = quiet()
+	go w.Write(zip[:900_000])
+	for range 5 {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "GET /%s HTTP/1.1\r\nHost: x\r\nRange: bytes=0-500000,500001-1000000\r\n\r\n", bigZip.Name())
+		io.ReadFull(conn, make([]byte, 100_000))
+		conn.(*net.TCPConn).SetLinger(0)
+		conn.Close()
+	}
+	go func() {
+		w.Write(zip[900_000:])
+		w.Close()
+	}()
+	got := ask(t, server.Client(), "GET", server.URL+"/"+bigZip.Name(), "Range: bytes=0-9,20-29")
+	if got.code != 200 || got.body != string(zip) {
+		t.Errorf("several ranges: %d, %d bytes, %v; want the whole", got.code, len(got.body), got.err)
+	}
 }

@@ -106,11 +106,11 @@ func (c *Cache) verifyMarked(ctx context.Context, req Request) error {
 		}
 		h1 = HashMod(data)
 	} else if r, ok := f.Body.(io.ReaderAt); ok {
-		if h1, err = CheckZip(ctx, req, r, f.Size); err != nil {
-			return err
-		}
+		h1, err = CheckZip(ctx, req, r, f.Size)
 	}
-	err = c.Verifier.Verify(ctx, req, h1)
+	if err == nil {
+		err = c.Verifier.Verify(ctx, req, h1)
+	}
 	if _, bad := errors.AsType[*Mismatch](err); bad {
 		_ = c.rotten(ctx, req, err) // said by its alarm
 		c.join(req, nil).leave()

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"syscall"
 
 	modzip "golang.org/x/mod/zip"
 )
@@ -274,6 +275,9 @@ func (c *Cache) mismatch(req Request, f *File, reason string) error {
 }
 
 func (c *Cache) storeFailed(req Request, err error) {
+	if errors.Is(err, syscall.ENAMETOOLONG) {
+		return // the fault of who asks for such names; no operator need look
+	}
 	c.counts.storeFailures.Add(1)
 	c.Alarm(Alarm{Kind: "store", Request: req, Err: err})
 }

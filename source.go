@@ -109,10 +109,9 @@ type Step struct {
 }
 
 // First asks the steps in order until one answers, with the go command's
-// meaning of a GOPROXY list. Of several errors it returns the most telling, as
-// the go command does: the last step's, if that is reached, before any other
-// that is not an [fs.ErrNotExist], before those. A file that is rejected as
-// wrong is an error of its step.
+// meaning of a GOPROXY list. Of several errors it returns the most telling: the
+// last that is not an [fs.ErrNotExist], before the last that is. A file that
+// is rejected as wrong is an error of its step.
 func First(steps ...Step) Source { return first(steps) }
 
 type first []Step

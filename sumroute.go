@@ -1,23 +1,30 @@
 package godown
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 // A SumRoute reaches a checksum database as the go command would: through the
-// first upstream of a GOPROXY list that supports it, else straight. The choice
-// is made again when what was chosen fails.
+// first upstream of a GOPROXY list that supports it, else straight. An upstream
+// that fails, or gives what no checksum database gives, is passed over where
+// the list allows it.
 type SumRoute struct {
 	Name   string    // of the database
 	Via    []SumStep // to be tried in order; none: straight
 	Direct *Upstream // the database itself
 
-	mu     sync.Mutex // guards chosen
-	chosen func(ctx context.Context, path string) ([]byte, error)
+	mu    sync.Mutex // guards the fields below
+	start int        // the step that served last; len(Via): straight
+	until time.Time  // when the first step is to be tried again
 }
 
 // A SumStep is an upstream of a GOPROXY list; Any as in [Step].
@@ -26,54 +33,94 @@ type SumStep struct {
 	Any      bool
 }
 
+// routeTTL is how long steps that did not serve are passed over.
+const routeTTL = 5 * time.Minute
+
 // Fetch returns a file of the database: "lookup/…", "tile/…" or "latest".
 func (r *SumRoute) Fetch(ctx context.Context, path string) ([]byte, error) {
-	get, err := r.choose(ctx)
-	if err != nil {
-		return nil, err
+	start, known := r.begin()
+	for i := start; i < len(r.Via); i++ {
+		step := r.Via[i]
+		data, err := r.through(ctx, step.Upstream, path, known && i == start)
+		switch {
+		case err == nil:
+			r.serves(i)
+			return data, nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.Is(err, errUnsupported):
+		case errors.Is(err, fs.ErrNotExist):
+			r.serves(i)
+			return nil, err
+		case !step.Any:
+			return nil, err
+		}
 	}
-	data, err := get(ctx, path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		r.mu.Lock()
-		r.chosen = nil
-		r.mu.Unlock()
-	}
-	return data, err
-}
-
-func (r *SumRoute) choose(ctx context.Context) (func(context.Context, string) ([]byte, error), error) {
-	r.mu.Lock()
-	chosen := r.chosen
-	r.mu.Unlock()
-	if chosen != nil {
-		return chosen, nil
-	}
-	chosen, err := r.probe(ctx)
-	if err != nil {
-		return nil, err
+	data, err := r.Direct.Get(ctx, path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		r.serves(len(r.Via))
+		return data, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.chosen = chosen
-	return chosen, nil
+	r.until = time.Time{}
+	return nil, err
 }
 
-// probe asks the upstreams in order whether they support the database.
-func (r *SumRoute) probe(ctx context.Context) (func(context.Context, string) ([]byte, error), error) {
+// begin returns the step to begin with, and whether it is known to serve.
+func (r *SumRoute) begin() (start int, known bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Now().After(r.until) {
+		return 0, false
+	}
+	return r.start, true
+}
+
+// serves notes that step i serves the database.
+func (r *SumRoute) serves(i int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i != r.start || r.until.IsZero() || time.Now().After(r.until) {
+		r.start, r.until = i, time.Now().Add(routeTTL)
+	}
+}
+
+// errUnsupported says that an upstream does not serve the database, in the way
+// that the protocol has for it.
+var errUnsupported = errors.New("the upstream does not serve the checksum database")
+
+// through asks one upstream.
+func (r *SumRoute) through(ctx context.Context, up *Upstream, path string, supported bool) ([]byte, error) {
 	prefix := "sumdb/" + r.Name + "/"
-	for _, step := range r.Via {
-		_, err := step.Upstream.Get(ctx, prefix+"supported")
-		if err == nil {
-			return func(ctx context.Context, path string) ([]byte, error) {
-				return step.Upstream.Get(ctx, prefix+path)
-			}, nil
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if !step.Any && !errors.Is(err, fs.ErrNotExist) {
+	if !supported {
+		if _, err := up.Get(ctx, prefix+"supported"); errors.Is(err, fs.ErrNotExist) {
+			return nil, errUnsupported
+		} else if err != nil {
 			return nil, fmt.Errorf("asking for checksum database %s: %w", r.Name, err)
 		}
 	}
-	return r.Direct.Get, nil
+	data, err := up.Get(ctx, prefix+path)
+	if err != nil {
+		return nil, err
+	}
+	if !sumForm(path, data) {
+		return nil, fmt.Errorf("upstream %s: %s%s is not what a checksum database gives, but begins with %.60q", up.Name(), prefix, path, data)
+	}
+	return data, nil
+}
+
+// sumForm reports whether data has the form of the file of that name. Whether
+// it is right is for the proof to say.
+func sumForm(path string, data []byte) bool {
+	switch {
+	case strings.HasPrefix(path, "lookup/"):
+		_, _, _, err := tlog.ParseRecord(data)
+		return err == nil
+	case path == "latest":
+		return bytes.HasPrefix(data, []byte("go.sum database tree\n"))
+	case strings.HasPrefix(path, "tile/") && !strings.Contains(path, "/data/"):
+		return len(data) > 0 && len(data)%tlog.HashSize == 0
+	}
+	return true
 }

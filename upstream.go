@@ -88,13 +88,21 @@ func (u *Upstream) init() {
 
 func checkRedirect(r *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
-		return errors.New("it redirects more than 10 times")
+		return redirectError("it redirects more than 10 times")
+	}
+	if s := r.URL.Scheme; s != "https" && s != "http" {
+		return redirectError(fmt.Sprintf("it redirects to a URL with the scheme %.20q", s))
 	}
 	if via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme != "https" {
-		return errors.New("it redirects from https to " + r.URL.Scheme)
+		return redirectError("it redirects from https to http")
 	}
 	return nil
 }
+
+// A redirectError is a redirect that is not followed.
+type redirectError string
+
+func (e redirectError) Error() string { return string(e) }
 
 // Name returns the upstream's host and path, which is safe to show.
 func (u *Upstream) Name() string {
@@ -190,6 +198,9 @@ func (u *Upstream) ask(ctx context.Context, call *Call, name string, header http
 			if retryable(err) {
 				again = 0
 			}
+		} else if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+			resp.Body.Close()
+			err = fmt.Errorf("upstream %s sends %s encoded as %.40q, which nobody has asked for", u.Name(), name, encoding)
 		} else if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent && header.Get("Range") != "" {
 			return resp, nil
 		} else {
@@ -288,15 +299,35 @@ func retryAfter(h http.Header) (d time.Duration, said bool) {
 	return 0, false
 }
 
-// explain names the upstream in a failed exchange's error, and leaves out the URL that net/http puts there.
+// explain names the upstream in a failed exchange's error. It leaves out the
+// URL that net/http puts there, and texts that may hold another: a Location
+// may be signed.
 func (u *Upstream) explain(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
 	}
-	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
-		err = cause
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+		return fmt.Errorf("upstream %s: %w", u.Name(), err)
+	}
+	if _, ok := errors.AsType[redirectError](err); !ok && !plainFailure(err) {
+		err = errors.New("its answer is not HTTP, or redirects to what is no URL")
 	}
 	return fmt.Errorf("upstream %s: %w", u.Name(), err)
+}
+
+// plainFailure reports whether err is of the connection: its text holds nothing that the upstream sent.
+func plainFailure(err error) bool {
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return true
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errStalled)
 }
 
 // retryable reports whether an exchange failed in a way that may have passed

@@ -280,7 +280,7 @@ func (f *inflater) Close() error {
 // A zipEnd tells what the last bytes of a zip tell.
 type zipEnd struct {
 	directory int64  // offset of the central directory
-	etag      string // a strong entity tag of the whole: the tail holds all checksums, sizes and places
+	etag      string // an entity tag of the whole: of its length and tail, which hold the checksums and places of its entries, or of the last of very many
 }
 
 // zipTail is the number of bytes at the end of a zip that hold its end

@@ -53,9 +53,13 @@ func (o *Observer) Handler(next http.Handler) http.Handler {
 			ResponseWriter: w,
 			event:          godown.Event{Start: time.Now(), Method: r.Method, URL: r.URL.Path, Client: r.RemoteAddr},
 		}
+		whole := false
 		defer func() {
 			// This runs also when the handler cuts the connection by a panic, which goes on.
 			ev := &rec.event
+			if !whole {
+				ev.Status = 0
+			}
 			ev.Duration = time.Since(ev.Start)
 			o.metrics.request(ev)
 			if o.tally != nil {
@@ -64,6 +68,7 @@ func (o *Observer) Handler(next http.Handler) http.Handler {
 			o.record(r, ev)
 		}()
 		next.ServeHTTP(rec, r)
+		whole = true
 	})
 }
 
