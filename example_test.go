@@ -24,6 +24,7 @@ func Example() {
 	seen, _ := godown.OpenDir(folder + "/seen")
 	upstream := &godown.Upstream{URL: location}
 	cache := &godown.Cache{Store: store, Source: upstream, Verifier: &godown.FirstSeen{Store: seen}}
+	defer cache.Close(context.Background())
 	server := httptest.NewServer(&godown.Handler{Source: cache})
 	defer server.Close()
 
