@@ -306,10 +306,10 @@ require (
 -- a.go --
 package godown
 const a = "https://proxy.example/" // WANT
-const b = "https://elsewhere.example/work/a"
+const b = "https://elsewhere.example/wo" + "rk/a"
 -- .ci/run --
-cd ~/work/a
-ls -l /rooted/ ../work/b c/root/d
+cd ~/root/a
+ls -l /rooted/ c/root/d
 ls "$w/ork/a" // WANT
 ls $r/oot/ // WANT
 -- go.mod --
