@@ -106,14 +106,15 @@ func (b *bench) burstAt(ctx context.Context, up *upstream, t *target, floor *ser
 		}
 	}
 	for k, c := range builds {
-		b.printBursts(rateText(rate), c.name+", cold", cold[k], true)
+		b.printBursts(rateText(rate), c.name+", cold", cold[k], &warm)
 	}
-	b.printBursts("–", "http.FileServer, warm", warm, false)
+	b.printBursts("–", "http.FileServer, warm", warm, nil)
 	return nil
 }
 
-// printBursts prints two lines: what a single client has seen, and what many have.
-func (b *bench) printBursts(rate, name string, results [2][]burstResult, targets bool) {
+// printBursts prints two lines: what a single client has seen, and what many
+// have. There are targets where there is a floor to compare with.
+func (b *bench) printBursts(rate, name string, results [2][]burstResult, floor *[2][]burstResult) {
 	for i, clients := range []int{1, b.clients} {
 		of := func(f func(burstResult) float64) []float64 {
 			var values []float64
@@ -129,20 +130,25 @@ func (b *bench) printBursts(rate, name string, results [2][]burstResult, targets
 			spread(of(func(r burstResult) float64 { return ms(r.middle) }), 0), spread(firsts, 0),
 			spread(of(func(r burstResult) float64 { return r.last.Seconds() }), 2), "1",
 			fmt.Sprintf("%.2f", median(of(func(r burstResult) float64 { return r.cpu.Seconds() }))), spread(peaks, 0)}
-		if targets {
+		if floor != nil {
 			cells[3] = fmt.Sprint(slices.Max(fetches)) + verdict(slices.Max(fetches) == 1, "1")
 			limit := 2 * ms(b.latency)
 			cells[5] += verdict(median(firsts) <= limit, fmt.Sprintf("≤ %.0f", limit))
 			cells[9] += verdict(slices.Max(peaks) < 60, "< 60")
 		}
 		if clients > 1 {
-			var ratios []float64
-			for k, r := range results[i] {
-				ratios = append(ratios, r.last.Seconds()/results[0][k].last.Seconds())
+			ratios := of(func(r burstResult) float64 { return r.last.Seconds() })
+			toFloor := slices.Clone(ratios)
+			for k := range ratios {
+				ratios[k] /= results[0][k].last.Seconds()
+				if floor != nil {
+					toFloor[k] /= floor[i][k].last.Seconds()
+				}
 			}
 			cells[7] = spread(ratios, 2)
-			if targets {
+			if floor != nil {
 				cells[7] += verdict(median(ratios) <= 1.2, "≤ 1.20")
+				cells[7] += "; to as many of http.FileServer " + spread(toFloor, 2)
 			}
 		}
 		row(cells...)
