@@ -18,7 +18,7 @@ type chores struct {
 }
 
 // maxChores bounds the memory of what waits to be done; what comes beyond is
-// done by who brings it.
+// done by who brings it. What comes after close is not done.
 const maxChores = 1000
 
 // add has f called, soon.
@@ -27,7 +27,11 @@ func (c *chores) add(f func(context.Context)) {
 	if c.ctx == nil {
 		c.ctx, c.cancel = context.WithCancel(context.Background())
 	}
-	if c.closed || len(c.queue) >= maxChores {
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	if len(c.queue) >= maxChores {
 		c.mu.Unlock()
 		f(c.ctx)
 		return

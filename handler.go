@@ -354,6 +354,11 @@ func failWith(w http.ResponseWriter, r *http.Request, ev *Event, err error) {
 // everything else is a fault of ours or its, and never a 404, which would
 // send the go command elsewhere.
 func statusOf(err error) (status int, text string) {
+	// First, as it may wrap any other: what the database said of its record is
+	// not said of the file.
+	if _, ok := errors.AsType[*Unverified](err); ok {
+		return http.StatusServiceUnavailable, err.Error()
+	}
 	if denied, ok := errors.AsType[*Denied](err); ok {
 		return http.StatusForbidden, denied.Reason + "\n(refused by " + denied.Rule + ")"
 	}
@@ -362,9 +367,6 @@ func statusOf(err error) (status int, text string) {
 			return http.StatusServiceUnavailable, busy.Error()
 		}
 		return http.StatusTooManyRequests, busy.Error()
-	}
-	if _, ok := errors.AsType[*Unverified](err); ok {
-		return http.StatusServiceUnavailable, err.Error()
 	}
 	if absent, ok := errors.AsType[*NotFound](err); ok && absent.Gone {
 		return http.StatusGone, err.Error()

@@ -57,6 +57,7 @@ func TestHandlerStatuses(t *testing.T) {
 		{&godown.Busy{Who: "goproxy.test", After: time.Hour}, 429, "goproxy.test", "3600"},
 		{&godown.Busy{Who: "goproxy.test", After: 1001 * time.Millisecond}, 429, "goproxy.test", "2"},
 		{&godown.Busy{After: 5 * time.Second, Text: "no place"}, 503, "too many fetches under way: no place", "5"},
+		{&godown.Unverified{Request: req, By: "sum.test", Err: &godown.Denied{Rule: "upstream a.test", Reason: "no"}}, 503, "no answer that can be used (refused by upstream a.test: no)", ""},
 		{&godown.Unverified{Request: req, By: "sum.test", Err: errors.New("connection refused")}, 503, "sum.test gives no answer that can be used (connection refused)", ""},
 		{&godown.Unverified{Request: req, By: "sum.test", Absent: true, Err: fs.ErrNotExist}, 503, "has no record of it", ""},
 		{&godown.Mismatch{Request: req, Reason: "its hash is h1:x"}, 502, "is not what it should be: its hash is h1:x", ""},
