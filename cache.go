@@ -34,6 +34,7 @@ type Cache struct {
 	MaxFetches   int           // fetches under way at most; default 64
 	FetchWait    time.Duration // how long a fetch waits for its turn; default 30 s
 	FetchTimeout time.Duration // how long a fetch may take; default 15 min
+	StreamAfter  time.Duration // how long a zip may take to arrive before callers are given what is there of it, but for its tail; default 1 s
 	Memory       int64         // bytes of small files to keep in memory; default 64 MiB
 
 	Alarm func(Alarm) // called for what an operator should know; may be nil; must not block
@@ -84,6 +85,7 @@ func (c *Cache) init() {
 	setDefault(&c.MaxFetches, 64)
 	setDefault(&c.FetchWait, 30*time.Second)
 	setDefault(&c.FetchTimeout, 15*time.Minute)
+	setDefault(&c.StreamAfter, time.Second)
 	setDefault(&c.Memory, 64<<20)
 	if c.Alarm == nil {
 		c.Alarm = func(Alarm) {}

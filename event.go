@@ -43,7 +43,7 @@ func EventFrom(ctx context.Context) *Event {
 type Call struct {
 	Upstream  string        // its name, without secrets
 	Kind      string        // list, latest, info, mod, zip or sumdb
-	Result    string        // ok, absent, denied, busy, failed: a small fixed set
+	Result    string        // ok, absent, denied, busy, failed, canceled (nobody wants it any more): a small fixed set
 	FirstByte time.Duration // until the answer's header
 	Duration  time.Duration // until the body's end
 	Bytes     int64

@@ -45,7 +45,7 @@ func TestZipStreamsButForItsTail(t *testing.T) {
 				zip[1000] ^= 1
 			}
 			src, w := pipe(len(zip))
-			r := newRig(t, func(r *rig) { r.Verifier = oracle{mods} }, godown.Step{Source: src})
+			r := newRig(t, func(r *rig) { r.Verifier, r.StreamAfter = oracle{mods}, time.Second }, godown.Step{Source: src})
 			var got atomic.Int64
 			ended := make(chan error, 1)
 			go func() {
@@ -71,7 +71,11 @@ func TestZipStreamsButForItsTail(t *testing.T) {
 				}
 			}()
 			w.Write(zip[:300_000])
-			synctest.Wait()
+			pass(800 * time.Millisecond)
+			if got.Load() != 0 {
+				t.Errorf("%d bytes were passed on before it was clear that it takes long", got.Load())
+			}
+			pass(300 * time.Millisecond)
 			if got.Load() != 300_000 {
 				t.Errorf("of 300000 bytes that arrived %d were passed on", got.Load())
 			}
@@ -98,9 +102,11 @@ func TestZipStreamsButForItsTail(t *testing.T) {
 // one's, if what it has read so far is the same.
 func TestReaderGoesOnWithNextUpstream(t *testing.T) {
 	for name, test := range map[string]struct {
-		flip int // which byte the first upstream gives wrong, from the end
-		ok   bool
+		flip  int  // which byte the first upstream gives wrong, from the end
+		quick bool // it arrives before anything is passed on
+		ok    bool
 	}{
+		"quick":               {flip: 300 << 10, quick: true, ok: true},
 		"not yet passed on":   {flip: 1000, ok: true},
 		"already passed on":   {flip: 300 << 10, ok: false},
 		"the very first byte": {flip: -1, ok: false},
@@ -116,6 +122,9 @@ func TestReaderGoesOnWithNextUpstream(t *testing.T) {
 				lie[at] ^= 1
 				src, w := pipe(len(lie))
 				r := newRig(t, func(r *rig) { r.Verifier = oracle{mods} }, godown.Step{Source: src, Any: true}, godown.Step{Source: mods})
+				if test.quick {
+					r.StreamAfter = time.Hour
+				}
 				type result struct {
 					data []byte
 					err  error
@@ -132,7 +141,7 @@ func TestReaderGoesOnWithNextUpstream(t *testing.T) {
 					ended <- result{data, err}
 				}()
 				w.Write(lie[:len(lie)-1])
-				synctest.Wait() // the reader has all but the tail
+				pass(2 * time.Second) // the reader has all but the tail, unless it is quick
 				w.Write(lie[len(lie)-1:])
 				w.Close()
 				got := <-ended
@@ -246,7 +255,7 @@ func TestReaderWhoLeavesWaitsNoLonger(t *testing.T) {
 		mods, zip := big(t, 300<<10)
 		src, w := pipe(len(zip))
 		r := newRig(t, func(r *rig) { r.Verifier = oracle{mods} }, godown.Step{Source: src})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		go w.Write(zip[:200_000])
 		f, err := r.Fetch(ctx, bigZip)

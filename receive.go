@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	modzip "golang.org/x/mod/zip"
 )
@@ -54,10 +55,16 @@ func (c *Cache) fetch(ctx context.Context, fl *flight, take func(*spool, *File) 
 	if a, ok := c.Verifier.(ahead); ok && (fl.req.Kind == Mod || fl.req.Kind == Zip) {
 		a.Ahead(ctx, fl.req) // the database's answer comes while the file does
 	}
+	pieces := true
 	f, err := c.Source.Fetch(ctx, fl.req)
 	for err == nil {
-		if err = c.receive(ctx, fl, f, take); err == nil {
+		if err = c.receive(ctx, fl, f, pieces, take); err == nil {
 			return
+		}
+		if _, ok := errors.AsType[*diskError](err); ok && pieces && ctx.Err() == nil {
+			pieces = false // in one piece it can do without a disk
+			f, err = c.Source.Fetch(ctx, fl.req)
+			continue
 		}
 		if ctx.Err() != nil || !blames(err) || f.Reject == nil {
 			break
@@ -89,8 +96,8 @@ func (e *diskError) Unwrap() error { return e.err }
 
 var copyBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// receive takes one body in.
-func (c *Cache) receive(ctx context.Context, fl *flight, f *File, take func(*spool, *File) error) (err error) {
+// receive takes one body in, in several pieces at once if that is allowed and the body can do it.
+func (c *Cache) receive(ctx context.Context, fl *flight, f *File, pieces bool, take func(*spool, *File) error) (err error) {
 	defer f.Close()
 	limit := limits[fl.req.Kind]
 	if f.Size > limit {
@@ -103,10 +110,18 @@ func (c *Cache) receive(ctx context.Context, fl *flight, f *File, take func(*spo
 			s.fail(err)
 		}
 	}()
-	if fl.req.Kind == Zip && f.Size >= 0 {
-		fl.offer(s, f.Origin)
+	if fl.req.Kind == Zip && f.Size >= 0 && !f.Hold {
+		defer c.offerSlow(fl, s, f.Origin)()
 	}
-	if err := fill(ctx, s, f, limit); err != nil {
+	body, ok := f.Body.(Scatterer)
+	if ok && pieces && s.scattered() {
+		if err = body.Scatter(s); err == nil && s.written() < f.Size {
+			err = fmt.Errorf("the body has gaps: %d of %d bytes are there: %w", s.written(), f.Size, io.ErrUnexpectedEOF)
+		}
+	} else {
+		err = fill(ctx, s, f, limit)
+	}
+	if err != nil {
 		if s.written() > limit {
 			return c.mismatch(fl.req, f, err.Error())
 		}
@@ -116,6 +131,37 @@ func (c *Cache) receive(ctx context.Context, fl *flight, f *File, take func(*spo
 		c.storeFailed(fl.req, s.diskErr)
 	}
 	return take(s, f)
+}
+
+// offerSlow lets callers follow a body that takes longer than StreamAfter, as
+// soon as that is clear. Those who wait for one that is quick get it verified:
+// should it be wrong, and another upstream's right, they notice nothing. The
+// returned function ends the watch.
+func (c *Cache) offerSlow(fl *flight, s *spool, origin string) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		start := time.Now()
+		tick := time.NewTicker(max(c.StreamAfter/50, time.Millisecond))
+		defer tick.Stop()
+		for {
+			took, n := time.Since(start), s.written()
+			whole := float64(took) * float64(s.size) / float64(max(n, 1)) // the time that all of it takes, at this rate
+			if took >= c.StreamAfter || n > 0 && took > 0 && whole > 2*float64(c.StreamAfter) {
+				fl.offer(s, origin)
+				return
+			}
+			select {
+			case <-tick.C:
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
+	}
 }
 
 // fill copies the body of f into s.
@@ -203,7 +249,7 @@ func (c *Cache) takeFixed(ctx context.Context, fl *flight, s *spool, f *File) er
 
 	s.release()
 	if fl.req.Kind == Zip {
-		fl.offer(s, f.Origin) // if its size was not known before
+		fl.offer(s, f.Origin) // if that was not done before
 	} else {
 		kept := *file
 		kept.Cache, kept.Origin = Hit, ""

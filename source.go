@@ -41,7 +41,7 @@ const (
 // set. A File may be shared by many callers: none may change it, nor Data.
 type File struct {
 	Data []byte        // the whole content, where it is in memory
-	Body io.ReadCloser // else a stream of it; may also be an io.Seeker, io.ReaderAt or io.WriterTo
+	Body io.ReadCloser // else a stream of it; may also be an io.Seeker, io.ReaderAt, io.WriterTo or [Scatterer]
 	Size int64         // in bytes; -1 if not known beforehand
 
 	ETag    string        // a strong entity tag with its quotes, or empty
@@ -50,11 +50,18 @@ type File struct {
 	MaxAge  time.Duration // how long a changeable answer may be reused; below 1 s: not at all
 	Origin  string        // who gave it, without secrets; may be empty
 	StaleBy error         // why a Stale answer could not be renewed
+	Hold    bool          // who gave it has been wrong lately: nobody should see a byte that is not verified
 	headers *headers      // ready for the handler, on files that are served often
 
 	// Reject, if not nil, is called by one who found the content wrong: it
 	// tells the giver, and asks for another's answer to the same request.
 	Reject func(ctx context.Context, why error) (*File, error)
+}
+
+// A Scatterer is a Body that can arrive in several pieces at once, each in its
+// place. Scatter is called instead of Read; it returns when all is written, or cannot be.
+type Scatterer interface {
+	Scatter(w io.WriterAt) error
 }
 
 // Reader returns the content as a stream. It is to be read once.

@@ -2,11 +2,13 @@ package godown
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -40,6 +42,7 @@ type spool struct {
 	mem     []byte        // all of it, while file is nil
 	file    *os.File      // the first inFile bytes, once mem is too small
 	inFile  int64
+	gaps    []extent // what lies in file behind the first gap, in order: bodies that arrive in pieces
 	over    [][]byte // what comes behind inFile, or mem, in chunks of one size: the disk has failed
 	inOver  int64    // bytes in over; of the writer alone
 	diskErr error    // why
@@ -87,6 +90,58 @@ func (s *spool) keep(p []byte) error {
 		p = p[n:]
 	}
 	return s.keepOver(p)
+}
+
+// An extent is a stretch of a body.
+type extent struct{ off, end int64 }
+
+// scattered prepares the spool for WriteAt, in place of Write, and reports
+// whether that is possible: pieces need a disk.
+func (s *spool) scattered() bool {
+	if s.file == nil && s.diskErr == nil {
+		s.spill()
+	}
+	return s.diskErr == nil && s.size > 0
+}
+
+// WriteAt writes p at off. Many may write at once, each in his own place.
+// Readers get what has no gap before it.
+func (s *spool) WriteAt(p []byte, off int64) (int, error) {
+	if off < 0 || off+int64(len(p)) > s.size {
+		return 0, errors.New("a piece of the body lies outside of it")
+	}
+	n, err := s.file.WriteAt(p, off)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.diskErr = err
+		return n, &diskError{err}
+	}
+	s.gaps = addExtent(s.gaps, extent{off, off + int64(n)})
+	if first := s.gaps[0]; first.off <= s.n {
+		if first.end > s.n {
+			s.n, s.inFile = first.end, first.end
+			s.broadcast()
+		}
+		s.gaps = s.gaps[1:]
+	}
+	return n, nil
+}
+
+// addExtent puts e into the ordered list, joining what touches.
+func addExtent(list []extent, e extent) []extent {
+	i, _ := slices.BinarySearchFunc(list, e, func(a, b extent) int { return cmp.Compare(a.off, b.off) })
+	list = slices.Insert(list, i, e)
+	if i > 0 && list[i-1].end >= e.off {
+		list[i-1].end = max(list[i-1].end, e.end)
+		list = slices.Delete(list, i, i+1)
+		i--
+	}
+	for i+1 < len(list) && list[i].end >= list[i+1].off {
+		list[i].end = max(list[i].end, list[i+1].end)
+		list = slices.Delete(list, i+1, i+2)
+	}
+	return list
 }
 
 // spill moves what is in memory to a new temporary file.

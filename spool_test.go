@@ -191,3 +191,49 @@ func TestSpoolWaits(t *testing.T) {
 		t.Errorf("a failed spool still gives bytes: %v", err)
 	}
 }
+
+func TestSpoolTakesPieces(t *testing.T) {
+	data := random(1 << 20)
+	s := newSpool(int64(len(data)), stageIn(t), newBudget(0))
+	defer s.drop()
+	if !s.scattered() {
+		t.Fatal("it takes no pieces")
+	}
+	put := func(from, to int) {
+		t.Helper()
+		if n, err := s.WriteAt(data[from:to], int64(from)); n != to-from || err != nil {
+			t.Fatalf("WriteAt gave %d, %v", n, err)
+		}
+	}
+	for _, step := range []struct{ from, to, whole int }{
+		{300_000, 400_000, 0},
+		{500_000, 600_000, 0},
+		{0, 100_000, 100_000},
+		{400_000, 450_000, 100_000},
+		{100_000, 300_000, 450_000},
+		{450_000, 500_000, 600_000},
+		{1_000_000, 1 << 20, 600_000},
+		{600_000, 1_000_000, 1 << 20},
+	} {
+		put(step.from, step.to)
+		if got := s.written(); got != int64(step.whole) {
+			t.Fatalf("after [%d,%d) it has %d bytes without a gap, want %d", step.from, step.to, got, step.whole)
+		}
+	}
+	if len(s.gaps) > 0 {
+		t.Errorf("it remembers %v", s.gaps)
+	}
+	got := make([]byte, len(data))
+	if _, err := s.ReadAt(got, 0); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("other bytes, %v", err)
+	}
+	for _, off := range []int64{-1, 1 << 20, 1<<20 - 1} {
+		if _, err := s.WriteAt([]byte("ab"), off); err == nil {
+			t.Errorf("it takes a piece at %d", off)
+		}
+	}
+	failingAfter(t, s, 0)
+	if _, err := s.WriteAt(data[:10], 0); err == nil || s.diskErr == nil {
+		t.Error("a disk that fails is no error")
+	}
+}

@@ -29,8 +29,16 @@ type SumRoute struct {
 
 // A SumStep is an upstream of a GOPROXY list; Any as in [Step].
 type SumStep struct {
-	Upstream *Upstream
+	Upstream Getter
 	Any      bool
+}
+
+// A Getter gives small files by their names below an upstream's root, such as
+// "sumdb/sum.golang.org/latest". An [Upstream] is one, and so are mirrors that
+// are used as one.
+type Getter interface {
+	Name() string
+	Get(ctx context.Context, name string) ([]byte, error)
 }
 
 // routeTTL is how long steps that did not serve are passed over.
@@ -91,7 +99,7 @@ func (r *SumRoute) serves(i int) {
 var errUnsupported = errors.New("the upstream does not serve the checksum database")
 
 // through asks one upstream.
-func (r *SumRoute) through(ctx context.Context, up *Upstream, path string, supported bool) ([]byte, error) {
+func (r *SumRoute) through(ctx context.Context, up Getter, path string, supported bool) ([]byte, error) {
 	prefix := "sumdb/" + r.Name + "/"
 	if !supported {
 		if _, err := up.Get(ctx, prefix+"supported"); errors.Is(err, fs.ErrNotExist) {
@@ -104,14 +112,22 @@ func (r *SumRoute) through(ctx context.Context, up *Upstream, path string, suppo
 	if err != nil {
 		return nil, err
 	}
-	if !sumForm(path, data) {
-		return nil, fmt.Errorf("upstream %s: %s%s is not what a checksum database gives, but begins with %.60q", up.Name(), prefix, path, data)
+	if err := CheckSumFile(path, data); err != nil {
+		return nil, fmt.Errorf("upstream %s: %s%s: %w", up.Name(), prefix, path, err)
 	}
 	return data, nil
 }
 
-// sumForm reports whether data has the form of the file of that name. Whether
-// it is right is for the proof to say.
+// CheckSumFile returns an error if data does not have the form of the file at
+// path of a checksum database: "lookup/…", "tile/…", "latest". Whether it is
+// right is for the proof to say.
+func CheckSumFile(path string, data []byte) error {
+	if sumForm(path, data) {
+		return nil
+	}
+	return fmt.Errorf("this is not what a checksum database gives: it begins with %.60q", data)
+}
+
 func sumForm(path string, data []byte) bool {
 	switch {
 	case strings.HasPrefix(path, "lookup/"):

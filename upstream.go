@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -24,7 +25,8 @@ import (
 // URL of a folder in a proxy's layout. URL must be set; the rest has defaults.
 // What it gives is not verified.
 type Upstream struct {
-	URL *url.URL // its user information becomes an Authorization header, and is shown nowhere
+	URL    *url.URL    // its user information becomes an Authorization header, and is shown nowhere
+	Header http.Header // more header fields for its requests; not sent to hosts that it redirects to
 
 	// Transport makes the connections; nil: NewTransport with its defaults.
 	// Connecting, the TLS handshake and the wait for an answer's header are its to limit.
@@ -83,10 +85,10 @@ func (u *Upstream) init() {
 		r.SetBasicAuth(user.Username(), password)
 		u.auth = r.Header.Get("Authorization")
 	}
-	u.client = &http.Client{Transport: u.Transport, CheckRedirect: checkRedirect}
+	u.client = &http.Client{Transport: u.Transport, CheckRedirect: u.checkRedirect}
 }
 
-func checkRedirect(r *http.Request, via []*http.Request) error {
+func (u *Upstream) checkRedirect(r *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
 		return redirectError("it redirects more than 10 times")
 	}
@@ -95,6 +97,11 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 	}
 	if via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme != "https" {
 		return redirectError("it redirects from https to http")
+	}
+	if r.URL.Host != u.base.Host || r.URL.Scheme != u.base.Scheme {
+		for name := range u.Header { // net/http itself takes away Authorization
+			r.Header.Del(name)
+		}
 	}
 	return nil
 }
@@ -115,41 +122,112 @@ func (u *Upstream) Name() string {
 
 // Fetch asks for the file.
 func (u *Upstream) Fetch(ctx context.Context, req Request) (*File, error) {
-	return u.get(ctx, req.Name(), req.Kind.String())
+	p, err := u.get(ctx, req.Name(), req.Kind.String(), 0, 0, "")
+	if err != nil {
+		return nil, err
+	}
+	return p.File, nil
+}
+
+// A Part is a stretch of a file, as an upstream gave it: Body gives Size bytes
+// from Off on. Where the upstream takes no notice of ranges, that is the whole file.
+type Part struct {
+	*File
+	Off   int64
+	Total int64 // size of the whole file; -1 if not known
+	Range bool  // the upstream has answered with a range
+}
+
+// Part asks for the n bytes of the file from off on, or for fewer where it
+// ends before. With tag, an ETag that this upstream gave for the file, the
+// whole is given where it has changed.
+func (u *Upstream) Part(ctx context.Context, req Request, off, n int64, tag string) (*Part, error) {
+	return u.get(ctx, req.Name(), req.Kind.String(), off, n, tag)
 }
 
 // Get returns the content of a small file below the upstream's root, such as
 // "sumdb/sum.golang.org/latest": at most 1 MiB.
 func (u *Upstream) Get(ctx context.Context, name string) ([]byte, error) {
-	f, err := u.get(ctx, name, "sumdb")
+	p, err := u.get(ctx, name, "sumdb", 0, 0, "")
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	data, err := readLimited(f, 1<<20)
+	defer p.Close()
+	data, err := readLimited(p.File, 1<<20)
 	if err != nil {
 		return nil, fmt.Errorf("upstream %s: %s: %w", u.Name(), name, err)
 	}
 	return data, nil
 }
 
-func (u *Upstream) get(ctx context.Context, name, kind string) (*File, error) {
+// get asks for n bytes of a file from off on, or for all of it if n is 0.
+func (u *Upstream) get(ctx context.Context, name, kind string, off, n int64, tag string) (*Part, error) {
 	u.once.Do(u.init)
 	if u.base.Scheme == "file" {
-		return u.open(name)
+		f, err := u.open(name)
+		if err != nil {
+			return nil, err
+		}
+		return &Part{File: f, Total: f.Size}, nil
+	}
+	header := http.Header{}
+	if n > 0 {
+		setRange(header, off, off+n, tag)
 	}
 	call := &Call{Upstream: u.Name(), Kind: kind}
 	start := time.Now()
 	ctx, cancel := context.WithCancelCause(ctx)
-	resp, err := u.ask(ctx, call, name, http.Header{})
+	resp, err := u.ask(ctx, call, name, header)
 	call.FirstByte = time.Since(start)
+	if err == nil && resp.StatusCode == http.StatusPartialContent && header.Get("Range") == "" {
+		resp.Body.Close()
+		err = fmt.Errorf("upstream %s sends a part of %s, which nobody has asked for", u.Name(), name)
+	}
 	if err != nil {
+		u.observe(ctx, call, start, err)
 		cancel(nil)
-		u.observe(call, start, err)
 		return nil, err
 	}
-	b := &body{upstream: u, name: name, ctx: ctx, cancel: cancel, resp: resp, size: resp.ContentLength, call: call, start: start}
-	return &File{Body: b, Size: resp.ContentLength, ETag: resp.Header.Get("Etag"), Origin: u.Name()}, nil
+	p := &Part{Total: resp.ContentLength}
+	size := resp.ContentLength
+	if resp.StatusCode == http.StatusPartialContent {
+		p.Off, p.Range = off, true
+		if size, p.Total, err = partOf(resp, off, n); err != nil {
+			resp.Body.Close()
+			err = fmt.Errorf("upstream %s: %s: %w", u.Name(), name, err)
+			u.observe(ctx, call, start, err)
+			cancel(nil)
+			return nil, err
+		}
+	}
+	b := &body{upstream: u, name: name, ctx: ctx, cancel: cancel, resp: resp, from: p.Off, size: size, total: p.Total, call: call, start: start}
+	p.File = &File{Body: b, Size: size, ETag: resp.Header.Get("Etag"), Origin: u.Name()}
+	return p, nil
+}
+
+// setRange asks for the bytes from off to end, or for all the rest if end is 0,
+// as long as the file has the tag.
+func setRange(h http.Header, off, end int64, tag string) {
+	to := ""
+	if end > 0 {
+		to = strconv.FormatInt(end-1, 10)
+	}
+	h.Set("Range", "bytes="+strconv.FormatInt(off, 10)+"-"+to)
+	if tag != "" && !strings.HasPrefix(tag, "W/") {
+		h.Set("If-Range", tag)
+	}
+}
+
+// partOf checks the answer to a request for n bytes from off on, and returns
+// its size and that of the whole file.
+func partOf(resp *http.Response, off, n int64) (size, total int64, err error) {
+	said := resp.Header.Get("Content-Range")
+	var first, last int64
+	if _, err := fmt.Sscanf(said, "bytes %d-%d/%d", &first, &last, &total); err == nil && first == off &&
+		total > off && last == min(off+n, total)-1 && (resp.ContentLength < 0 || resp.ContentLength == last-first+1) {
+		return last - first + 1, total, nil
+	}
+	return 0, 0, fmt.Errorf("asked for %d bytes from %d on, it sends the range %.60q", n, off, said)
 }
 
 // open opens a file of a file:// upstream.
@@ -187,6 +265,7 @@ func (u *Upstream) ask(ctx context.Context, call *Call, name string, header http
 			return nil, fmt.Errorf("upstream %s: %w", u.Name(), err)
 		}
 		r.Header = header.Clone()
+		maps.Copy(r.Header, u.Header)
 		r.Header.Set("User-Agent", "godown (+https://github.com/godown-dev/godown)")
 		if u.auth != "" {
 			r.Header.Set("Authorization", u.auth)
@@ -352,7 +431,7 @@ func retryable(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-func (u *Upstream) observe(call *Call, start time.Time, err error) {
+func (u *Upstream) observe(ctx context.Context, call *Call, start time.Time, err error) {
 	if u.Observe == nil {
 		return
 	}
@@ -366,6 +445,8 @@ func (u *Upstream) observe(call *Call, start time.Time, err error) {
 			call.Result = "denied"
 		} else if _, ok := errors.AsType[*Busy](err); ok {
 			call.Result = "busy"
+		} else if errors.Is(ctx.Err(), context.Canceled) {
+			call.Result = "canceled"
 		}
 	}
 	u.Observe(*call)

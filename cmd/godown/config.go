@@ -46,7 +46,7 @@ type Config struct {
 	ConnectTimeout   time.Duration `key:"connect-timeout" default:"10s" min:"1ms" help:"time to connect to an upstream"`
 	TLSTimeout       time.Duration `key:"tls-timeout" default:"10s" min:"1ms" help:"time for the TLS handshake"`
 	FirstByteTimeout time.Duration `key:"first-byte-timeout" default:"30s" min:"1ms" help:"time from the request to the first byte of the answer"`
-	StallTimeout     time.Duration `key:"stall-timeout" default:"20s" min:"1ms" help:"a body of which not a single byte arrives for so long is cut; one that is slow but moves is not"`
+	StallTimeout     time.Duration `key:"stall-timeout" default:"5s" min:"1ms" help:"a body of which not a single byte arrives for so long is cut; one that is slow but moves is not"`
 	Retries          int           `key:"retries" default:"2" min:"0" max:"20" help:"how often an upstream is asked again after a failure that may pass (refused, reset, 5xx, 429)"`
 	DirectJobs       int           `key:"direct-jobs" default:"4" min:"1" help:"how many go commands may run at once for 'direct'"`
 	DirectTimeout    time.Duration `key:"direct-timeout" default:"10m" min:"1ms" help:"time for one go command that runs for 'direct'"`

@@ -1,0 +1,62 @@
+// Package mirror makes any number of mirrors behave as one that is better than
+// the best of them: it learns which is fast, goes around those that fail, lag
+// or lie, asks a second one when the first is late, and fetches big files from
+// several at once. What a mirror gives is not verified here: a wrong file comes
+// back through its Reject.
+package mirror
+
+import (
+	"sync"
+	"time"
+
+	"github.com/godown-dev/godown"
+)
+
+// A Mirror is one upstream of a Pool, with what is known of it beforehand.
+type Mirror struct {
+	Upstream *godown.Upstream // whose Retries and Stall the Pool sets
+
+	Weight      int    // share in round-robin, and how much it is preferred among equals; default 1
+	Bandwidth   int64  // bytes per second that it is asked for at most; 0: no limit
+	Connections int    // requests under way at most; 0: no limit
+	Only        string // module path patterns: it is asked for no others; empty: for all
+	Never       string // module path patterns that it is not asked for
+	Facts       Facts  // what does not work with it
+}
+
+// Options are what is set for a Pool as a whole; fields that are 0 have defaults.
+type Options struct {
+	Choose  Strategy      // default Fastest
+	Stall   time.Duration // a mirror that gives nothing for so long is given up; default 5 s
+	Retries int           // how often all mirrors are asked again when all have failed in ways that may pass; default 2, below 0: never
+	Hedge   float64       // second requests to another mirror, as a share of all; default 0.1, below 0: none
+	Split   int64         // zips of more bytes are fetched in pieces; default 4 MiB, below 0: never
+	Streams int           // pieces of one file that are fetched at once from one mirror; default 4
+
+	Every   time.Duration // between probes of a mirror that is down or idle; default 30 s, below 0: none
+	Timeout time.Duration // of a probe; default 1 s
+	Rise    int           // successes in a row that bring a mirror back; default 2
+	Fall    int           // failures in a row that take it out; default 3
+
+	Changed func(Change) // is told when a mirror changes its state; may be nil; must not block
+}
+
+// A Change is one of a mirror's state.
+type Change struct {
+	Mirror string
+	From   string // a state as in [godown.MirrorStatus]; or "lied" when a wrong file was had from it
+	To     string
+	Why    string
+}
+
+// A Pool is a Source, and a Getter of the files of checksum databases.
+type Pool struct {
+	Options
+	members []*member
+
+	mu     sync.Mutex // guards the fields below
+	turn   uint64     // requests so far: what round-robin and exploring go by
+	probe  godown.Request
+	active time.Time // of the last request
+	budget budget
+}
