@@ -35,8 +35,6 @@ type body struct {
 	closed   bool
 }
 
-var errStalled = errors.New("the body stalled")
-
 // Read reads on.
 func (b *body) Read(p []byte) (int, error) {
 	for b.err == nil {
@@ -67,7 +65,7 @@ func (b *body) read(p []byte) (int, error) {
 	timer := time.AfterFunc(b.upstream.Stall, func() { body.Close() })
 	n, err := body.Read(p)
 	if !timer.Stop() && err != nil {
-		err = fmt.Errorf("%w: not a byte in %v", errStalled, b.upstream.Stall)
+		err = fmt.Errorf("%w: not a byte in %v", ErrStalled, b.upstream.Stall)
 	}
 	return n, err
 }

@@ -1,6 +1,7 @@
 package godown
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -51,6 +52,22 @@ func (e *Busy) Error() string {
 	}
 	return "upstream " + e.Who + " limits the rate of requests: " + e.Text
 }
+
+// BadStatus says that an upstream failed with an HTTP status of its own.
+type BadStatus struct {
+	Who   string
+	Code  int
+	After time.Duration // how long it asks us to wait; 0 where it said nothing
+	Text  string        // the whole message
+}
+
+func (e *BadStatus) Error() string { return e.Text }
+
+// ErrStalled says that an upstream gave not a byte for too long.
+var ErrStalled = errors.New("the body stalled")
+
+// ErrRange says that an upstream answered with another range than it was asked for.
+var ErrRange = errors.New("the range is not what was asked for")
 
 // Mismatch says that content is not what it is claimed to be: another hash
 // than the checksum database proves, a zip that breaks the rules, a login page

@@ -21,6 +21,7 @@ type MirrorStatus struct {
 	Requests   int64            `json:"requests"`
 	Failures   map[string]int64 `json:"failures"` // by kind: refused, reset, timeout, stall, slow, status, busy, lag, lie, other
 	Bytes      int64            `json:"bytes"`
+	Resumes    int64            `json:"resumes"`     // bodies, begun here or elsewhere, that it continued after they had broken off
 	HedgesWon  int64            `json:"hedges_won"`  // second requests to this mirror that were answered first
 	HedgesLost int64            `json:"hedges_lost"` // and those that were not
 	LastError  string           `json:"last_error,omitempty"`

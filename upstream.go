@@ -227,7 +227,7 @@ func partOf(resp *http.Response, off, n int64) (size, total int64, err error) {
 		total > off && last == min(off+n, total)-1 && (resp.ContentLength < 0 || resp.ContentLength == last-first+1) {
 		return last - first + 1, total, nil
 	}
-	return 0, 0, fmt.Errorf("asked for %d bytes from %d on, it sends the range %.60q", n, off, said)
+	return 0, 0, fmt.Errorf("%w: for %d bytes from %d on it sends %.60q", ErrRange, n, off, said)
 }
 
 // open opens a file of a file:// upstream.
@@ -339,18 +339,18 @@ func (u *Upstream) refusal(resp *http.Response, name string) (again time.Duratio
 		}
 		return after, &Busy{Who: u.Name(), After: after, Text: text}
 	case code >= 500:
-		err := fmt.Errorf("upstream %s answered %s for %s", u.Name(), resp.Status, name)
+		err := &BadStatus{Who: u.Name(), Code: code, After: after, Text: fmt.Sprintf("upstream %s answered %s for %s", u.Name(), resp.Status, name)}
 		if text != "" {
-			err = fmt.Errorf("%w: %s", err, text)
+			err.Text += ": " + text
 		}
 		if after > maxRetryAfter {
 			return -1, err
 		}
 		return after, err
 	case code == http.StatusUnauthorized:
-		return -1, fmt.Errorf("upstream %s wants other credentials than it was given (%s); put them into its URL in --upstream", u.Name(), resp.Status)
+		return -1, &BadStatus{Who: u.Name(), Code: code, Text: fmt.Sprintf("upstream %s wants other credentials than it was given (%s); put them into its URL in --upstream", u.Name(), resp.Status)}
 	}
-	return -1, fmt.Errorf("upstream %s answered %s for %s, which means nothing in the module proxy protocol", u.Name(), resp.Status, name)
+	return -1, &BadStatus{Who: u.Name(), Code: resp.StatusCode, Text: fmt.Sprintf("upstream %s answered %s for %s, which means nothing in the module proxy protocol", u.Name(), resp.Status, name)}
 }
 
 // refusalText returns what an answer without content says, if that is plain
@@ -406,7 +406,7 @@ func plainFailure(err error) bool {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return true
 	}
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errStalled)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrStalled)
 }
 
 // retryable reports whether an exchange failed in a way that may have passed

@@ -16,17 +16,19 @@ import (
 //	goenv    instead of default: the setting of the go command it defaults to
 //	follows  with goenv: a key whose value it takes over when that one is set, and it is not
 //	computed instead of default: in words, where computedDefault finds it
-//	only     the one command that has it as a flag; both serve and run without it
+//	only     the one command that has it as a flag, both serve and run without it; "file": it is a key of the file alone
 //	oneof    the values allowed, separated by "|"
 //	min max  its bounds, inclusive
 //	section  the heading in docs/config.md that begins with this field
+//
+// The tags of a Mirror mean the same for the keys of an entry of "mirrors:".
 //
 // A Config is read-only once load has returned it.
 type Config struct {
 	Listen string `key:"listen" section:"Serving" default:"127.0.0.1:8080" only:"serve" help:"address and port to listen on; port 0 takes a free one, an empty address means every interface of the machine"`
 	Data   string `key:"data" computed:"godown in the user's cache directory" help:"folder of the store; DATA/modules has the layout of GOMODCACHE/cache/download"`
 
-	Upstream Proxies  `key:"upstream" section:"Upstreams and private modules" goenv:"GOPROXY" help:"where modules come from, a list in GOPROXY syntax: after ',' the next is asked on 404 and 410 only, after '|' on any error; 'direct' asks the version control system, 'off' nobody"`
+	Upstream Proxies  `key:"upstream" section:"Upstreams and private modules" goenv:"GOPROXY" help:"where modules come from, a list in GOPROXY syntax: after ',' the next is asked on 404 and 410 only, after '|' on any error; 'direct' asks the version control system, 'off' nobody. URLs joined by '|' are a group, of which the best is asked. A name stands for URLs joined by '|': cn (the public mirrors in China), default (what the go command has built in), that of an entry of mirrors: in the file, or mirrors (all of these; if there are any, the default is mirrors,direct)"`
 	Private  Patterns `key:"private" goenv:"GOPRIVATE" help:"modules that are never named to a public mirror or checksum database, as patterns in GOPRIVATE syntax"`
 	NoProxy  Patterns `key:"noproxy" goenv:"GONOPROXY" follows:"private" help:"modules fetched straight from their version control system; what private says, unless given"`
 	NoSumDB  Patterns `key:"nosumdb" goenv:"GONOSUMDB" follows:"private" help:"modules that the checksum database is not asked for; what private says, unless given"`
@@ -51,14 +53,26 @@ type Config struct {
 	DirectJobs       int           `key:"direct-jobs" default:"4" min:"1" help:"how many go commands may run at once for 'direct'"`
 	DirectTimeout    time.Duration `key:"direct-timeout" default:"10m" min:"1ms" help:"time for one go command that runs for 'direct'"`
 
+	Mirrors      Mirrors       `key:"mirrors" section:"Mirrors" computed:"none" only:"file" help:"mirrors of which there is more to say than a URL, each with the keys below"`
+	Choose       string        `key:"choose" default:"fastest" oneof:"fastest|ordered|round-robin|least-busy|race" help:"which mirror of a group is asked first: 'fastest' by what was learnt of each, 'ordered' as written, 'round-robin' in turns by weight, 'least-busy' the one with the fewest requests under way for its weight, 'race' all at once"`
+	Hedge        int           `key:"hedge" default:"10" min:"0" max:"100" help:"how many of 100 requests may be asked of a second mirror as well because the first is late; 0: none"`
+	Split        Size          `key:"split" default:"4MiB" min:"0" help:"zips that are larger are fetched in several pieces at once; 0: never"`
+	Streams      int           `key:"streams" default:"4" min:"1" max:"64" help:"pieces of one file that are fetched at once from one mirror"`
+	Probe        time.Duration `key:"probe" default:"30s" min:"0s" help:"time between trial requests to a mirror that is down or idle; 0: none are made"`
+	ProbeTimeout time.Duration `key:"probe-timeout" default:"1s" min:"1ms" help:"time for such a trial"`
+	Rise         int           `key:"rise" default:"2" min:"1" help:"successes in a row that bring a mirror back"`
+	Fall         int           `key:"fall" default:"3" min:"1" help:"failures in a row that take a mirror out"`
+	StreamAfter  time.Duration `key:"stream-after" default:"1s" min:"0s" help:"a zip that takes longer to arrive is passed on while it arrives, but for its last 64 KiB; one that is quicker is passed on when it is verified, so that a mirror's wrong file is replaced unnoticed. 'godown run' waits for the whole unless this is given, as its client is on the same machine"`
+
 	LogFormat string `key:"log-format" section:"Logs" default:"text" oneof:"text|json" help:"format of the log on stderr"`
 	LogLevel  string `key:"log-level" default:"info" oneof:"debug|info|warn|error" help:"the least important records that are logged"`
 	AccessLog bool   `key:"access-log" default:"false" help:"log the requests answered from the cache, too, not only those that missed, failed or were refused"`
 	Quiet     bool   `key:"quiet" default:"false" only:"run" help:"do not end with a line on modules, bytes, hits and time"`
 
-	origins map[string]string // by key: where its value came from
-	unknown []Misspelt        // environment variables that look like ours but are not
-	environ []string          // the environment this was loaded from
+	upstreams []upstreamEntry   // Upstream with URLs in the place of names
+	origins   map[string]string // by key: where its value came from
+	unknown   []Misspelt        // environment variables that look like ours but are not
+	environ   []string          // the environment this was loaded from
 }
 
 // Patterns are module path patterns in GOPRIVATE syntax, separated by commas,

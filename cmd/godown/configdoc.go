@@ -13,7 +13,7 @@ func configDoc() string {
 <!-- Written by "go test ./cmd/godown -update" from the tags of Config in cmd/godown/config.go. Do not edit. -->
 
 godown needs no configuration: without any, it does what the machine's go command is set up for.
-Every value below can be given in three ways, of which the first wins:
+Every value below, but for ` + "`mirrors`" + `, can be given in three ways, of which the first wins:
 
 1. as a flag: ` + "`--not-found-ttl 1m`" + `
 2. as an environment variable: ` + "`GODOWN_NOT_FOUND_TTL=1m`" + ` (an empty one counts as not set)
@@ -37,7 +37,7 @@ How values are written:
 |---|---|
 `)
 	seen := make(map[string]bool)
-	for _, o := range configOptions() {
+	for _, o := range append(configOptions(), mirrorOptions()...) {
 		if t := o.Type(); o.OneOf == nil && t != "text" && !seen[t] {
 			seen[t] = true
 			text := o.Expects()
@@ -51,22 +51,55 @@ How values are written:
 Units of sizes are KB, MB, GB, TB (powers of 1000) and KiB, MiB, GiB, TiB (powers of 1024). "go env NAME" is what the
 machine's go command says; without a go command, what it would say: the environment, the user's go/env, or GOROOT's go.env.
 `)
-	table := false
 	for _, o := range configOptions() {
-		if o.Section != "" || !table {
+		if o.Section != "" {
 			fmt.Fprintf(&b, "\n## %s\n\n| key | type | default | meaning |\n|---|---|---|---|\n", o.Section)
-			table = true
 		}
-		help := o.Help
-		if o.Only != "" {
-			help += " (flag of `godown " + o.Only + "` only)"
-		}
-		def := o.DefaultText()
-		if o.Default != "" {
-			def = "`" + def + "`"
-		}
-		cell := strings.NewReplacer("|", `\|`, "\n", " ")
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", o.Key, cell.Replace(o.Type()), cell.Replace(def), cell.Replace(help))
+		b.WriteString(o.docLine())
+	}
+	b.WriteString(`
+## An entry of mirrors
+
+` + "`mirrors`" + ` is a key of the file alone: a list, whose entries are used by name in ` + "`upstream`" + `. Only ` + "`url`" + ` must be given.
+Names of files are relative to the folder in which godown is started.
+
+` + "```yaml" + `
+upstream: office,cn|mirror2,direct
+mirrors:
+  - url: https://goproxy.corp.example
+    name: office
+    ca: /etc/ssl/corp.pem
+    headers: {Authorization: Bearer 0123456789}
+    only: git.corp.example,*.internal.example
+  - url: https://mirror.example
+    name: mirror2
+    via: socks5://gateway.example:1080
+    bandwidth: 5MB
+` + "```" + `
+
+| key | type | default | meaning |
+|---|---|---|---|
+`)
+	for _, o := range mirrorOptions() {
+		b.WriteString(o.docLine())
 	}
 	return b.String()
+}
+
+// docLine returns the option's line in a table of docs/config.md.
+func (o option) docLine() string {
+	help := o.Help
+	switch o.Only {
+	case "":
+	case fileOnly:
+		help += " (key of the file only)"
+	default:
+		help += " (flag of `godown " + o.Only + "` only)"
+	}
+	def := o.DefaultText()
+	if o.Default != "" {
+		def = "`" + def + "`"
+	}
+	cell := strings.NewReplacer("|", `\|`, "\n", " ")
+	return fmt.Sprintf("| `%s` | %s | %s | %s |\n", o.Key, cell.Replace(o.Type()), cell.Replace(def), cell.Replace(help))
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -15,30 +17,45 @@ import (
 // maxConfigFile is the most that a configuration file may hold, in bytes.
 const maxConfigFile = 1 << 20
 
-// readConfigFile reads the configuration file that s names.
-func readConfigFile(s setting) (settings, error) {
+// readConfigFile reads the configuration file that s names. Of the mirrors, the
+// settings have the place only.
+func readConfigFile(s setting) (settings, Mirrors, error) {
 	f, err := os.Open(s.text)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s: the configuration file %q does not exist", s.origin, s.text)
+			return nil, nil, fmt.Errorf("%s: the configuration file %q does not exist", s.origin, s.text)
 		}
-		return nil, fmt.Errorf("%s: the configuration file cannot be read: %w", s.origin, err)
+		return nil, nil, fmt.Errorf("%s: the configuration file cannot be read: %w", s.origin, err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("%s: the configuration file cannot be read: %w", s.origin, err)
+		return nil, nil, fmt.Errorf("%s: the configuration file cannot be read: %w", s.origin, err)
 	}
 	if len(data) > maxConfigFile {
-		return nil, fmt.Errorf("%s: the configuration file %q is larger than 1 MiB; is it the right one?", s.origin, s.text)
+		return nil, nil, fmt.Errorf("%s: the configuration file %q is larger than 1 MiB; is it the right one?", s.origin, s.text)
 	}
 	return parseConfigFile(s.text, data)
 }
 
 // parseConfigFile returns the settings of a configuration file. It is strict:
 // keys that do not exist or stand twice and values of the wrong type are
-// errors, each with its place as name:line.
-func parseConfigFile(name string, data []byte) (settings, error) {
+// errors, each with its place as name:line. It reads no other file.
+func parseConfigFile(name string, data []byte) (settings, Mirrors, error) {
+	root, err := rootOf(name, data)
+	if root == nil || err != nil {
+		return nil, nil, err
+	}
+	var scratch Config
+	found, problems := readKeys(name, root, configOptions(), &scratch)
+	if len(problems) > 0 {
+		return nil, nil, errors.Join(problems...)
+	}
+	return found, scratch.Mirrors, nil
+}
+
+// rootOf returns the one mapping of a configuration file; nil if it is empty.
+func rootOf(name string, data []byte) (*yaml.Node, error) {
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -65,14 +82,14 @@ func parseConfigFile(name string, data []byte) (settings, error) {
 	if root.Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("%s:%d: expected lines of the form KEY: VALUE", name, root.Line)
 	}
-	return readMapping(name, root)
+	return root, nil
 }
 
-// readMapping returns the settings of the file's one mapping.
-func readMapping(name string, root *yaml.Node) (settings, error) {
+// readKeys stores what a mapping says in the struct that target points to,
+// whose fields options are, and returns it with its places.
+func readKeys(name string, root *yaml.Node, options []option, target any) (settings, []error) {
 	found := make(settings)
 	var problems []error
-	var scratch Config
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		k, v := root.Content[i], root.Content[i+1]
 		origin := fmt.Sprintf("%s:%d", name, k.Line)
@@ -80,23 +97,40 @@ func readMapping(name string, root *yaml.Node) (settings, error) {
 			problems = append(problems, fmt.Errorf("%s: the key %q stands here for the second time, after %s", origin, k.Value, first.origin))
 			continue
 		}
-		o, ok := optionByKey(k.Value)
-		if !ok || k.Kind != yaml.ScalarNode {
-			problems = append(problems, fmt.Errorf("%s: there is no key %q%s", origin, k.Value, didYouMean(k.Value, optionKeys())))
+		i := slices.IndexFunc(options, func(o option) bool { return o.Key == k.Value })
+		if i < 0 || k.Kind != yaml.ScalarNode {
+			problems = append(problems, fmt.Errorf("%s: there is no key %q%s", origin, maskSecrets(k.Value), didYouMean(k.Value, keysOf(options))))
 			continue
 		}
-		text, err := scalarText(o, v)
-		if err != nil {
-			problems = append(problems, fmt.Errorf("%s: %s: %w", origin, o.Key, err))
-		} else if err := o.Set(&scratch, text); err != nil {
-			problems = append(problems, problem(o.Key, text, origin, err))
-		}
+		o := options[i]
+		text, errs := o.read(name, origin, v, target)
+		problems = append(problems, errs...)
 		found[o.Key] = setting{text, origin}
 	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
+	return found, problems
+}
+
+// read stores the value of the option at origin in the struct that target
+// points to, and returns it as text where it has one.
+func (o option) read(name, origin string, v *yaml.Node, target any) (text string, problems []error) {
+	switch o.typ {
+	case reflect.TypeFor[Mirrors]():
+		list, errs := readMirrors(name, origin, v)
+		o.field(target).Set(reflect.ValueOf(list))
+		return "", errs
+	case reflect.TypeFor[Headers]():
+		list, errs := readHeaders(name, origin, v)
+		o.field(target).Set(reflect.ValueOf(list))
+		return "", errs
 	}
-	return found, nil
+	text, err := scalarText(o, v)
+	if err != nil {
+		return text, []error{fmt.Errorf("%s: %s: %w", origin, o.Key, err)}
+	}
+	if err := o.Set(target, text); err != nil {
+		return text, []error{problem(o.Key, text, origin, err)}
+	}
+	return text, nil
 }
 
 // scalarText returns v as text for o.Set, if it is of a YAML type that o can have.

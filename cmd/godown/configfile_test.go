@@ -44,7 +44,7 @@ func TestConfigFile(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := parseConfigFile("g.yaml", []byte(tt.content))
+			_, _, err := parseConfigFile("g.yaml", []byte(tt.content))
 			switch {
 			case tt.want == "" && err != nil:
 				t.Errorf("got %v, want no error", err)
@@ -63,7 +63,7 @@ func FuzzConfigFile(f *testing.F) {
 	f.Add("---\n{quiet: true, retries: 0x10}\n---\n")
 	f.Add("ttl: &a 1m\ndrain: *a\n<<: {}\n? [x]\n: y")
 	f.Fuzz(func(t *testing.T, content string) {
-		found, err := parseConfigFile("g.yaml", []byte(content))
+		found, _, err := parseConfigFile("g.yaml", []byte(content))
 		if err != nil {
 			return
 		}
@@ -73,6 +73,9 @@ func FuzzConfigFile(f *testing.F) {
 				t.Fatalf("unknown key %q", key)
 			}
 			var c Config
+			if o.Only == fileOnly {
+				continue
+			}
 			if err := o.Set(&c, s.text); err != nil {
 				t.Fatal(err)
 			}

@@ -43,15 +43,27 @@ func (f *configFlag) Set(text string) error {
 }
 
 // Type names the value in the help.
-func (f *configFlag) Type() string { return f.option.Type() }
+func (f *configFlag) Type() string {
+	if f.option.OneOf != nil && len(f.option.Type()) > helpWidth/3 {
+		return "word" // the help lists them
+	}
+	return f.option.Type()
+}
 
 // bindConfig gives cmd the flags of all options that are not another command's
 // only (a name of "" takes all), and --config.
 func bindConfig(cmd *cobra.Command, name string) configFlags {
+	return bindOptions(cmd, func(o option) bool {
+		return o.Only == "" || o.Only == name || name == "" && o.Only != fileOnly
+	})
+}
+
+// bindOptions gives cmd the flags of the options that are wanted, and --config.
+func bindOptions(cmd *cobra.Command, wanted func(option) bool) configFlags {
 	file := option{Key: configKey, typ: reflect.TypeFor[string](), Help: "`file` of settings, in YAML, with the names of these flags as keys (see 'godown config')"}
 	flags := configFlags{{option: file}}
 	for _, o := range configOptions() {
-		if name == "" || o.Only == "" || o.Only == name {
+		if wanted(o) {
 			flags = append(flags, &configFlag{option: o})
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/godown-dev/godown"
 )
 
 // goEnvTimeout is how long "go env" may take; it needs some 10 ms.
@@ -118,17 +120,8 @@ func (g *goSettings) search() settings {
 			layers[0][name] = setting{v, "environment " + name}
 		}
 	}
-	roots := []string{layers[0]["GOROOT"].text, layers[1]["GOROOT"].text,
-		"/usr/local/go", "/usr/lib/go", "/usr/lib/golang", "/usr/share/go",
-		"/opt/homebrew/opt/go/libexec", "/usr/local/opt/go/libexec", `C:\Program Files\Go`}
-	for _, root := range roots {
-		if root == "" {
-			continue
-		}
-		if found := readGoEnvFile(filepath.Join(root, "go.env")); found != nil {
-			layers = append(layers, found)
-			break
-		}
+	if found := builtInSettings(layers[0]["GOROOT"].text, layers[1]["GOROOT"].text); found != nil {
+		layers = append(layers, found)
 	}
 	all := settings{"GOSUMDB": {"sum.golang.org", "default of the go command"}}
 	for _, layer := range slices.Backward(layers) {
@@ -145,6 +138,49 @@ func (g *goSettings) search() settings {
 		}
 	}
 	return all
+}
+
+// builtInSettings returns the settings of the go.env file of an installation: of
+// the first of roots that has one, or of one in a usual place; nil if there is none.
+func builtInSettings(roots ...string) settings {
+	roots = append(roots, "/usr/local/go", "/usr/lib/go", "/usr/lib/golang", "/usr/share/go",
+		"/opt/homebrew/opt/go/libexec", "/usr/local/opt/go/libexec", `C:\Program Files\Go`)
+	for _, root := range roots {
+		if root == "" {
+			continue
+		}
+		if found := readGoEnvFile(filepath.Join(root, "go.env")); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// builtIn returns the URLs of the module proxies that the go command has built
+// in: those of its installation, whatever the user has set.
+func (g *goSettings) builtIn(ctx context.Context) ([]string, error) {
+	root, err := g.lookup(ctx, "GOROOT")
+	if err != nil {
+		return nil, err
+	}
+	found := builtInSettings(root.text)["GOPROXY"]
+	if found.text == "" {
+		return nil, errors.New("no installation of Go was found, whose go.env file would tell")
+	}
+	entries, err := godown.ParseGOPROXY(found.text)
+	if err != nil {
+		return nil, fmt.Errorf("GOPROXY in %s: %w", found.origin, err)
+	}
+	var urls []string
+	for _, e := range entries {
+		if e.URL != nil {
+			urls = append(urls, e.URL.String())
+		}
+	}
+	if urls == nil {
+		return nil, fmt.Errorf("GOPROXY in %s names no URL", found.origin)
+	}
+	return urls, nil
 }
 
 // userGoEnv reads the file of "go env -w".

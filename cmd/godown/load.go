@@ -32,11 +32,16 @@ func load(ctx context.Context, m machine, flags settings) (*Config, error) {
 		file, ok = env[configKey]
 	}
 	if ok {
-		fromFile, err := readConfigFile(file)
+		fromFile, mirrors, err := readConfigFile(file)
 		if err != nil {
 			return nil, err // what it was to say could make other values look wrong
 		}
 		given.add(fromFile)
+		if _, ok := fromFile["upstream"]; !ok && len(mirrors) > 0 {
+			// Whoever lists mirrors means them to be asked.
+			given["upstream"] = setting{mirrorsWord + ",direct", "mirrors: of " + fromFile["mirrors"].origin}
+		}
+		c.Mirrors = mirrors
 	}
 	given.add(env)
 	given.add(flags)
@@ -46,6 +51,13 @@ func load(ctx context.Context, m machine, flags settings) (*Config, error) {
 	known := goSettings{machine: m}
 	for _, o := range configOptions() {
 		s, ok := given[o.Key]
+		if o.Only == fileOnly {
+			if !ok {
+				s.origin = "default"
+			}
+			c.origins[o.Key] = s.origin
+			continue
+		}
 		if !ok {
 			var err error
 			if s, err = defaultOf(ctx, o, given, m, &known); err != nil {
@@ -61,7 +73,7 @@ func load(ctx context.Context, m machine, flags settings) (*Config, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err // validate would only complain of what is missing
 	}
-	if err := c.validate(); err != nil {
+	if err := c.validate(ctx, &known); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -105,7 +117,7 @@ func defaultOf(ctx context.Context, o option, given settings, m machine, known *
 // command, a variable that is empty is one that is not set.
 func (m machine) settings() settings {
 	s := make(settings)
-	for _, key := range append(optionKeys(), configKey) {
+	for _, key := range envKeys() {
 		if v := m.getenv(envName(key)); v != "" {
 			s[key] = setting{v, "environment " + envName(key)}
 		}
@@ -117,7 +129,7 @@ func (m machine) settings() settings {
 func (m machine) unknownVariables() []Misspelt {
 	var list []Misspelt
 	var names []string
-	for _, key := range append(optionKeys(), configKey) {
+	for _, key := range envKeys() {
 		names = append(names, envName(key))
 	}
 	for _, v := range m.environ {
@@ -129,10 +141,16 @@ func (m machine) unknownVariables() []Misspelt {
 	return list
 }
 
-// optionKeys returns the keys of all options.
-func optionKeys() []string {
+// envKeys returns the keys that have an environment variable.
+func envKeys() []string {
+	list := slices.DeleteFunc(configOptions(), func(o option) bool { return o.Only == fileOnly })
+	return append(keysOf(list), configKey)
+}
+
+// keysOf returns the keys of options.
+func keysOf(list []option) []string {
 	var keys []string
-	for _, o := range configOptions() {
+	for _, o := range list {
 		keys = append(keys, o.Key)
 	}
 	return keys

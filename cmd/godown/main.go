@@ -92,6 +92,7 @@ that modules come from, verifies what it fetches, keeps it, and goes on serving
 it when the upstream is gone.`,
 		Example: `  godown run -- go build ./...       one command, with a proxy of its own
   godown serve                       a proxy for this machine
+  godown mirrors                     how the mirrors of that proxy are doing
   godown config                      what is configured, and where that was said`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -108,7 +109,7 @@ it when the upstream is gone.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newServeCommand(m), newRunCommand(m), newConfigCommand(m), newVersionCommand())
+	root.AddCommand(newServeCommand(m), newRunCommand(m), newMirrorsCommand(m), newConfigCommand(m), newVersionCommand())
 	root.SetHelpCommand(newHelpCommand())
 	wrapFlagHelp(root)
 	return root
@@ -148,7 +149,9 @@ func flagError(cmd *cobra.Command, err error) error {
 		return errors.New(maskURLs(err.Error()))
 	}
 	name := absent.GetSpecifiedName()
-	if o, ok := optionByKey(name); ok && o.Only != "" {
+	if o, ok := optionByKey(name); ok && o.Only == fileOnly {
+		return fmt.Errorf("%s is no flag, but a key of the --config file", name)
+	} else if ok && o.Only != "" {
 		return fmt.Errorf("--%s is a flag of 'godown %s' only", name, o.Only)
 	}
 	var names []string

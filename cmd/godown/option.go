@@ -8,21 +8,27 @@ import (
 	"time"
 )
 
-// An option is one field of Config as its tags describe it.
+// fileOnly in the tag "only" marks what the command line has no room for.
+const fileOnly = "file"
+
+// An option is one field of Config, or of an entry of it, as its tags describe it.
 type option struct {
 	Key, Help, Default      string
 	GoEnv, Follows, Compute string
 	Only, Section           string
 	OneOf                   []string
 	min, max                string
-	index                   int // of the field in Config
+	index                   int // of the field in its struct
 	typ                     reflect.Type
 }
 
 // configOptions returns all options, in the order of Config's fields.
-func configOptions() []option {
+func configOptions() []option { return optionsOf(reflect.TypeFor[Config]()) }
+
+// optionsOf returns the options that the fields of a struct are.
+func optionsOf(t reflect.Type) []option {
 	var list []option
-	for i, t := 0, reflect.TypeFor[Config](); i < t.NumField(); i++ {
+	for i := range t.NumField() {
 		f := t.Field(i)
 		if !f.IsExported() {
 			continue
@@ -76,6 +82,12 @@ func (o option) Type() string {
 		return "patterns"
 	case reflect.TypeFor[Proxies]():
 		return "list"
+	case reflect.TypeFor[Address]():
+		return "URL"
+	case reflect.TypeFor[Headers]():
+		return "texts"
+	case reflect.TypeFor[Mirrors]():
+		return "entries"
 	}
 	if o.typ.Kind() == reflect.String {
 		return "text"
@@ -94,6 +106,12 @@ func (o option) Expects() string {
 		return "patterns such as git.corp.example,*.internal.example"
 	case "list":
 		return "a list in GOPROXY syntax such as https://mirror.example,direct"
+	case "URL":
+		return "a URL such as https://mirror.example"
+	case "texts":
+		return "lines of the form NAME: TEXT"
+	case "entries":
+		return "a list of entries, each with keys of its own"
 	case "int":
 		return "a whole number"
 	case "bool":
@@ -105,18 +123,21 @@ func (o option) Expects() string {
 	return "a text"
 }
 
-// field returns the option's field in c.
-func (o option) field(c *Config) reflect.Value { return reflect.ValueOf(c).Elem().Field(o.index) }
+// field returns the option's field in the struct that target points to.
+func (o option) field(target any) reflect.Value {
+	return reflect.ValueOf(target).Elem().Field(o.index)
+}
 
 // Set parses text, checks it against the option's own bounds, and stores it in
-// c. What it takes several fields or a parser of the ground to check is left
+// the struct that target points to. Options of the types Headers and Mirrors
+// have no text. What it takes several fields or a parser of the ground to check is left
 // to validate. Its errors say what is wrong with the text, not where it stood.
-func (o option) Set(c *Config, text string) error {
+func (o option) Set(target any, text string) error {
 	v, err := o.parse(text)
 	if err != nil {
 		return err
 	}
-	field := o.field(c)
+	field := o.field(target)
 	field.Set(reflect.ValueOf(v).Convert(o.typ))
 	if !field.CanInt() {
 		return nil
@@ -171,9 +192,10 @@ func (o option) parse(text string) (any, error) {
 	return v, nil
 }
 
-// Text returns the option's value in c as Set takes it, secrets and all.
-func (o option) Text(c *Config) string {
-	switch v := o.field(c).Interface().(type) {
+// Text returns the option's value in the struct that source points to as Set
+// takes it, secrets and all.
+func (o option) Text(source any) string {
+	switch v := o.field(source).Interface().(type) {
 	case time.Duration:
 		return formatDuration(v)
 	case Size:
@@ -181,6 +203,8 @@ func (o option) Text(c *Config) string {
 	case Proxies:
 		return string(v)
 	case Database:
+		return string(v)
+	case Address:
 		return string(v)
 	default:
 		return fmt.Sprint(v)

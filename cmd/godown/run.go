@@ -78,6 +78,12 @@ func runCommand(ctx context.Context, cfg *Config, args []string, stdin io.Reader
 		level = slog.LevelWarn // the terminal is the command's
 	}
 	log := newLogger(cfg, level, stderr)
+	if cfg.Origin("stream-after") == "default" {
+		// The client is on this machine: it gains nothing by bytes that are not verified.
+		patient := *cfg
+		patient.StreamAfter = cfg.FetchTimeout
+		cfg = &patient
+	}
 	p, err := newProxy(cfg, log)
 	if err != nil {
 		return exitFailed, err

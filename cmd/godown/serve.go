@@ -25,7 +25,8 @@ machine's go command is set up for (go env GOPROXY, GOSUMDB, GOPRIVATE).
 
 The first line on stdout is the URL to put into GOPROXY; logs go to stderr.
 SIGTERM or SIGINT ends it once the requests under way are done, a second one at once.
-/-/healthz and /-/readyz say how it is, /metrics counts for Prometheus.
+/-/healthz and /-/readyz say how it is, /-/mirrors (and 'godown mirrors') how its
+mirrors are, /metrics counts for Prometheus.
 
 ` + configHelp + `
 Exit codes:
@@ -38,6 +39,8 @@ Exit codes:
       for a whole network, with what it keeps on a disk of its own
   godown serve --upstream 'https://mirror.example|https://goproxy.example,direct'
       the second mirror when the first fails, the repository when both lack it
+  godown serve --upstream 'cn|default,direct'
+      the best of the public mirrors in China and what the go command has built in
   godown serve --private 'git.corp.example,*.internal.example'
       these are never named to a public mirror or checksum database
   godown serve --upstream off

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -92,14 +93,30 @@ func (s *server) route(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		say(w, "ok\n")
+	case mirrorsPage:
+		s.sayMirrors(w)
 	default:
-		http.Error(w, "there is no such page; there are /-/healthz, /-/readyz and /metrics", http.StatusNotFound)
+		http.Error(w, "there is no such page; there are /-/healthz, /-/readyz, /-/mirrors and /metrics", http.StatusNotFound)
 	}
 }
 
 func say(w http.ResponseWriter, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	io.WriteString(w, text)
+}
+
+// mirrorsPage is where the server tells how its mirrors are.
+const mirrorsPage = "/-/mirrors"
+
+// sayMirrors answers with a JSON array of godown.MirrorStatus.
+func (s *server) sayMirrors(w http.ResponseWriter) {
+	data, err := json.MarshalIndent(s.mirrors(), "", "  ")
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(append(data, '\n'))
 }
 
 // stop ends the server: requests and fetches under way may end until ctx does.

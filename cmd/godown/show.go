@@ -49,18 +49,11 @@ Exit codes:
 func writeConfig(w io.Writer, c *Config) error {
 	doc := &yaml.Node{Kind: yaml.MappingNode}
 	for _, o := range configOptions() {
-		key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: o.Key}
-		value := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: o.Text(c), LineComment: c.Origin(o.Key)}
-		switch o.Type() {
-		case "bool", "int":
-			value.Tag = "!!" + o.Type()
-		case "list", "text":
-			if masked := maskSecrets(value.Value); masked != value.Value {
-				value.Value = masked
-				value.LineComment += "; secrets masked, put yours back before you use this as a file"
-			}
+		value := shownMirrors(c)
+		if o.Only != fileOnly {
+			value = shownValue(o, c, c.Origin(o.Key))
 		}
-		doc.Content = append(doc.Content, key, value)
+		doc.Content = append(doc.Content, shownText(o.Key), value)
 	}
 	data, err := yaml.Dump(doc)
 	if err != nil {
@@ -68,4 +61,65 @@ func writeConfig(w io.Writer, c *Config) error {
 	}
 	_, err = w.Write(data)
 	return err
+}
+
+const maskedNote = "; secrets masked, put yours back before you use this as a file"
+
+func shownText(text string) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
+}
+
+// shownValue returns the option's value in the struct that source points to,
+// with its origin for a comment and without secrets.
+func shownValue(o option, source any, origin string) *yaml.Node {
+	value := shownText(o.Text(source))
+	value.LineComment = origin
+	switch o.Type() {
+	case "bool", "int":
+		value.Tag = "!!" + o.Type()
+	case "list", "text", "URL":
+		if masked := maskSecrets(value.Value); masked != value.Value {
+			value.Value = masked
+			value.LineComment += maskedNote
+		}
+	}
+	return value
+}
+
+// shownMirrors returns the entries of "mirrors:", each with the keys that were given.
+func shownMirrors(c *Config) *yaml.Node {
+	list := &yaml.Node{Kind: yaml.SequenceNode}
+	if len(c.Mirrors) == 0 {
+		list.Style, list.LineComment = yaml.FlowStyle, c.Origin("mirrors")
+	}
+	for i := range c.Mirrors {
+		m := &c.Mirrors[i]
+		entry := &yaml.Node{Kind: yaml.MappingNode}
+		for _, o := range mirrorOptions() {
+			origin, given := m.origins[o.Key]
+			switch {
+			case !given:
+			case o.Type() == "texts":
+				entry.Content = append(entry.Content, shownText(o.Key), shownHeaders(m.Headers, origin))
+			default:
+				entry.Content = append(entry.Content, shownText(o.Key), shownValue(o, m, origin))
+			}
+		}
+		list.Content = append(list.Content, entry)
+	}
+	return list
+}
+
+// shownHeaders returns header fields with their texts masked.
+func shownHeaders(h Headers, origin string) *yaml.Node {
+	fields := &yaml.Node{Kind: yaml.MappingNode}
+	for _, name := range h.names() {
+		text := shownText(mask)
+		text.LineComment = origin + maskedNote
+		fields.Content = append(fields.Content, shownText(name), text)
+	}
+	if len(fields.Content) == 0 {
+		fields.Style = yaml.FlowStyle
+	}
+	return fields
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -11,8 +12,9 @@ import (
 	"github.com/godown-dev/godown"
 )
 
-// validate checks what an option alone cannot, and makes data an absolute path.
-func (c *Config) validate() error {
+// validate checks what an option alone cannot, makes data an absolute path,
+// and works out what the names in upstream stand for.
+func (c *Config) validate(ctx context.Context, known *goSettings) error {
 	var problems []error
 	check := func(key, text string, err error) {
 		if err != nil {
@@ -20,7 +22,12 @@ func (c *Config) validate() error {
 		}
 	}
 	check("listen", c.Listen, checkAddress(c.Listen))
-	check("upstream", string(c.Upstream), checkUpstream(string(c.Upstream)))
+	entries, err := resolveUpstream(string(c.Upstream), c.Mirrors, func() ([]string, error) { return known.builtIn(ctx) })
+	check("upstream", string(c.Upstream), err)
+	c.upstreams = entries
+	for i := range c.Mirrors {
+		problems = append(problems, c.Mirrors[i].checkFiles()...)
+	}
 	check("sumdb", string(c.SumDB), checkSumDB(string(c.SumDB)))
 	data, err := dataDir(c.Data)
 	check("data", c.Data, err)
@@ -42,22 +49,22 @@ func checkAddress(addr string) error {
 	return nil
 }
 
-// checkUpstream checks a list in GOPROXY syntax, entry by entry where passwords
+// parseUpstream parses a list in GOPROXY syntax, entry by entry where passwords
 // are about: a message on the whole could show a piece of one.
-func checkUpstream(list string) error {
-	_, err := godown.ParseGOPROXY(list)
+func parseUpstream(list string) ([]godown.ProxyEntry, error) {
+	entries, err := godown.ParseGOPROXY(list)
 	if err == nil || !strings.Contains(list, "@") {
-		return err
+		return entries, err
 	}
 	for i, entry := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == '|' }) {
 		if strings.TrimSpace(entry) == "" {
 			continue
 		}
 		if _, err := godown.ParseGOPROXY(entry); err != nil {
-			return fmt.Errorf("entry %d of the list is not the URL of a proxy: it needs https, http or file, a host, no query, and in its password %%XX for special characters (%%2C for a comma, %%2F for a slash)", i+1)
+			return nil, fmt.Errorf("entry %d of the list is not the URL of a proxy: it needs https, http or file, a host, no query, and in its password %%XX for special characters (%%2C for a comma, %%2F for a slash)", i+1)
 		}
 	}
-	return errors.New("this is no list in GOPROXY syntax")
+	return nil, errors.New("this is no list in GOPROXY syntax")
 }
 
 // checkSumDB checks a value in GOSUMDB syntax.

@@ -11,9 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/godown-dev/godown"
+	"github.com/godown-dev/godown/internal/mirror"
 	"github.com/godown-dev/godown/internal/obs"
 	"github.com/godown-dev/godown/internal/vcs"
 	"golang.org/x/mod/module"
@@ -27,8 +29,9 @@ type proxy struct {
 	cache    *godown.Cache
 	sums     *godown.Sums // nil: there is no checksum database
 	stores   stores
+	pools    []*mirror.Pool     // the groups of the upstream list, in its order
 	stop     context.CancelFunc // ends background work
-	done     chan struct{}      // closed when background work has ended
+	working  sync.WaitGroup     // background work
 }
 
 // newProxy puts the proxy together. Nobody is asked anything before the first request.
@@ -53,7 +56,7 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 		Jobs:    cfg.DirectJobs,
 		Timeout: cfg.DirectTimeout,
 	}
-	steps, route, err := upstreams(cfg, observer, origin)
+	up, err := newUpstreams(cfg, observer, origin)
 	if err != nil {
 		return nil, errors.Join(err, stores.Close())
 	}
@@ -62,7 +65,7 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 	handler := &godown.Handler{}
 	var sums *godown.Sums
 	if cfg.SumDB != "off" {
-		sums, err = checksumDatabase(cfg, observer, route, stores.modules)
+		sums, err = checksumDatabase(cfg, observer, &godown.SumRoute{Via: up.via}, stores.modules)
 		if err != nil {
 			return nil, errors.Join(err, stores.Close())
 		}
@@ -74,7 +77,7 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 		Store:        stores.modules,
 		Answers:      stores.answers,
 		Pending:      stores.pending,
-		Source:       godown.Split(direct, origin, godown.First(steps...)),
+		Source:       godown.Split(direct, origin, godown.First(up.steps...)),
 		Verifier:     trust,
 		Prefer:       cfg.Verify == "prefer",
 		TTL:          atLeast(cfg.TTL, 1),
@@ -82,6 +85,7 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 		MaxFetches:   cfg.Fetches,
 		FetchWait:    atLeast(cfg.FetchWait, 1),
 		FetchTimeout: cfg.FetchTimeout,
+		StreamAfter:  atLeast(cfg.StreamAfter, 1),
 		Memory:       atLeast(int64(cfg.Memory), 1),
 		Alarm:        observer.Alarm,
 	}
@@ -89,67 +93,36 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 	observer.Watch(cache.Stats, (&storeSize{store: stores.modules}).bytes)
 
 	ctx, stop := context.WithCancel(context.Background())
-	p := &proxy{handler: observer.Handler(handler), observer: observer, cache: cache, sums: sums, stores: stores, stop: stop, done: make(chan struct{})}
-	go func() {
-		defer close(p.done)
-		cache.VerifyPending(ctx, time.Minute)
-	}()
+	p := &proxy{handler: observer.Handler(handler), observer: observer, cache: cache, sums: sums, stores: stores, pools: up.pools, stop: stop}
+	observer.WatchMirrors(p.mirrors)
+	p.working.Go(func() { cache.VerifyPending(ctx, time.Minute) })
+	for _, pool := range p.pools {
+		p.working.Go(func() { pool.Watch(ctx) })
+	}
 	return p, nil
+}
+
+// mirrors tells how the mirrors of all groups are, in the order of the upstream list.
+func (p *proxy) mirrors() []godown.MirrorStatus {
+	list := []godown.MirrorStatus{}
+	for i, pool := range p.pools {
+		for _, m := range pool.Status() {
+			m.Group = i + 1
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 // Close ends the proxy: fetches under way may end until ctx does.
 func (p *proxy) Close(ctx context.Context) error {
 	p.stop()
 	err := p.cache.Close(ctx)
-	<-p.done
+	p.working.Wait()
 	if p.sums != nil {
 		err = errors.Join(err, p.sums.Close(ctx))
 	}
 	return errors.Join(err, p.stores.Close())
-}
-
-// upstreams makes of the upstream list what First asks in order, and how the
-// checksum database is reached through it.
-func upstreams(cfg *Config, observer *obs.Observer, origin godown.Source) ([]godown.Step, *godown.SumRoute, error) {
-	entries, err := godown.ParseGOPROXY(string(cfg.Upstream))
-	if err != nil {
-		return nil, nil, fmt.Errorf("upstream (%s): %w", cfg.Origin("upstream"), err)
-	}
-	var steps []godown.Step
-	route := new(godown.SumRoute)
-	for _, e := range entries {
-		switch e.Word {
-		case "direct":
-			steps = append(steps, godown.Step{Source: origin})
-		case "off":
-			steps = append(steps, godown.Step{Source: godown.SourceFunc(switchedOff)})
-		default:
-			up := newUpstream(cfg, observer, e.URL)
-			steps = append(steps, godown.Step{Source: up, Any: e.Any})
-			route.Via = append(route.Via, godown.SumStep{Upstream: up, Any: e.Any})
-		}
-	}
-	return steps, route, nil
-}
-
-// switchedOff is the source that the word "off" stands for.
-func switchedOff(_ context.Context, req godown.Request) (*godown.File, error) {
-	return nil, &godown.NotFound{Text: req.String() + " is not in the store, and the upstream is off", Unasked: true}
-}
-
-func newUpstream(cfg *Config, observer *obs.Observer, u *url.URL) *godown.Upstream {
-	retries := cfg.Retries
-	if retries == 0 {
-		retries = -1 // never
-	}
-	limits := godown.Timeouts{Connect: cfg.ConnectTimeout, TLS: cfg.TLSTimeout, FirstByte: cfg.FirstByteTimeout}
-	return &godown.Upstream{
-		URL:       u,
-		Transport: godown.NewTransport(limits, http.ProxyFromEnvironment),
-		Stall:     cfg.StallTimeout,
-		Retries:   retries,
-		Observe:   observer.Call,
-	}
 }
 
 func checksumDatabase(cfg *Config, observer *obs.Observer, route *godown.SumRoute, store godown.Store) (*godown.Sums, error) {
@@ -167,7 +140,7 @@ func checksumDatabase(cfg *Config, observer *obs.Observer, route *godown.SumRout
 	} else {
 		route.Via = nil // a URL given means that one, and no proxy
 	}
-	route.Direct = newUpstream(cfg, observer, at)
+	route.Direct = databaseUpstream(cfg, observer, at)
 	remote := route.Fetch
 	if strings.TrimSpace(string(cfg.Upstream)) == "off" {
 		// Whoever wants no network wants none here either.

@@ -1,10 +1,10 @@
 package godowntest
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -96,6 +96,22 @@ func Flip(offset int) Fault {
 	})
 }
 
+// FlipSent flips a bit of byte n of the body on its way: header, length and
+// entity tag stay those of the true content. A body of at most n bytes stays as it is.
+func FlipSent(n int64) Fault {
+	return body(func(w http.ResponseWriter, r *http.Request) func([]byte) (int, error) {
+		left := n
+		return func(p []byte) (int, error) {
+			if 0 <= left && left < int64(len(p)) {
+				p = bytes.Clone(p) // a writer leaves what it is given as it is
+				p[left] ^= 1
+			}
+			left -= int64(len(p))
+			return w.Write(p)
+		}
+	})
+}
+
 // Shorten drops all but the first n bytes, consistently, as if the file were no longer.
 func Shorten(n int) Fault {
 	return Change(func(data []byte) []byte { return data[:min(n, len(data))] })
@@ -124,7 +140,7 @@ func Reset(n int64) Fault {
 		if err != nil {
 			return
 		}
-		if tcp, ok := conn.(*net.TCPConn); ok {
+		if tcp, ok := conn.(interface{ SetLinger(seconds int) error }); ok { // *net.TCPConn, or what wraps one
 			tcp.SetLinger(0)
 		}
 		conn.Close()

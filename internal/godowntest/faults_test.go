@@ -97,6 +97,8 @@ func TestFaults(t *testing.T) {
 		{"replace", godowntest.Replace("text/plain", []byte("other")), 200, []byte("other"), 5, false},
 		{"huge", godowntest.Huge(70_000), 200, make([]byte, 70_000), 70_000, false},
 		{"flip", godowntest.Flip(-1), 200, flipped, int64(len(zip)), false},
+		{"flip sent", godowntest.FlipSent(int64(len(zip) - 1)), 200, flipped, int64(len(zip)), false},
+		{"flip sent behind the end", godowntest.FlipSent(1 << 20), 200, zip, int64(len(zip)), false},
 		{"shorten", godowntest.Shorten(500), 200, zip[:500], 500, false},
 		{"cut", godowntest.Cut(5000), 200, zip[:5000], int64(len(zip)), true},
 		{"cut at 0", godowntest.Cut(0), 200, nil, int64(len(zip)), true},

@@ -6,6 +6,8 @@
 package mirror
 
 import (
+	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,8 +46,8 @@ type Options struct {
 // A Change is one of a mirror's state.
 type Change struct {
 	Mirror string
-	From   string // a state as in [godown.MirrorStatus]; or "lied" when a wrong file was had from it
-	To     string
+	From   string // a state as in [godown.MirrorStatus]
+	To     string // one, too, or "lied" when a wrong file was had from it
 	Why    string
 }
 
@@ -53,10 +55,60 @@ type Change struct {
 type Pool struct {
 	Options
 	members []*member
+	budget  budget
 
-	mu     sync.Mutex // guards the fields below
-	turn   uint64     // requests so far: what round-robin and exploring go by
-	probe  godown.Request
-	active time.Time // of the last request
-	budget budget
+	mu     sync.Mutex     // guards the fields below
+	turn   uint64         // requests so far: what round-robin and exploring go by
+	known  godown.Request // a small file that was had of late: what probes ask for
+	active time.Time      // of the last request
+}
+
+// New returns a Pool of mirrors, of which there must be one or more.
+func New(mirrors []Mirror, o Options) *Pool {
+	setDefault(&o.Stall, 5*time.Second)
+	setDefault(&o.Retries, 2)
+	setDefault(&o.Hedge, 0.1)
+	setDefault(&o.Split, 4<<20)
+	setDefault(&o.Streams, 4)
+	setDefault(&o.Every, 30*time.Second)
+	setDefault(&o.Timeout, time.Second)
+	setDefault(&o.Rise, 2)
+	setDefault(&o.Fall, 3)
+	if o.Changed == nil {
+		o.Changed = func(Change) {}
+	}
+	p := &Pool{Options: o}
+	p.budget.saved = maxSaved / 2
+	for i, m := range mirrors {
+		p.members = append(p.members, newMember(m, i, &p.Options))
+	}
+	return p
+}
+
+func setDefault[T ~int | ~int64 | ~float64](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// Name returns the mirrors' names, which is safe to show.
+func (p *Pool) Name() string {
+	var names []string
+	for _, m := range p.members {
+		names = append(names, m.name)
+	}
+	return strings.Join(names, "|")
+}
+
+// Fetch asks the mirrors.
+func (p *Pool) Fetch(ctx context.Context, req godown.Request) (*godown.File, error) {
+	switch req.Kind {
+	case godown.List:
+		return p.list(ctx, req)
+	case godown.Latest:
+		return p.latest(ctx, req)
+	case godown.Zip:
+		return p.zip(ctx, req, nil)
+	}
+	return p.small(ctx, req, nil)
 }

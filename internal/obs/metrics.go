@@ -23,6 +23,8 @@ type metrics struct {
 	resumes   *prometheus.CounterVec
 	alarms    *prometheus.CounterVec
 
+	mirrorChanges *prometheus.CounterVec
+
 	hits [len(kindNames)]hit // ready, for the one path that must be fast
 }
 
@@ -53,12 +55,14 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		requests:  counter("godown_requests_total", "Requests that ended, by kind of file, HTTP status (0: the connection was cut) and cache status.", "kind", "status", "cache"),
 		seconds:   histogram("godown_request_seconds", "Time from a request's header to the end of its response.", []float64{.0001, .001, .01, .1, .5, 1, 5, 30, 120}, "kind"),
 		bytes:     counter("godown_response_bytes_total", "Bytes of content sent to clients.", "kind"),
-		calls:     counter("godown_upstream_requests_total", "Files asked of upstreams, by result: ok, absent, denied, busy or failed.", "upstream", "kind", "result"),
+		calls:     counter("godown_upstream_requests_total", "Files asked of upstreams, by result: ok, absent, denied, busy, failed, or canceled (nobody wants it any more).", "upstream", "kind", "result"),
 		firstByte: histogram("godown_upstream_first_byte_seconds", "Time from asking an upstream to its answer's header, with retries.", []float64{.005, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30}, "upstream"),
 		received:  counter("godown_upstream_bytes_total", "Bytes of content received from upstreams.", "upstream"),
 		retries:   counter("godown_upstream_retries_total", "Requests to upstreams that were repeated.", "upstream"),
 		resumes:   counter("godown_upstream_resumes_total", "Bodies from upstreams that broke off and were continued.", "upstream"),
 		alarms:    counter("godown_alarms_total", "What an operator should look at: mismatch, fork, rot, store, unverified.", "kind"),
+
+		mirrorChanges: counter("godown_mirror_changes_total", "Changes of a mirror's state, by the new one: up, down, busy, or lied (it gave a wrong file).", "upstream", "to"),
 	}
 	for _, kind := range []string{"mismatch", "fork", "rot", "store", "unverified"} {
 		m.alarms.WithLabelValues(kind)

@@ -1,0 +1,253 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/godown-dev/godown"
+)
+
+// A contest asks mirrors for one thing until one has given it: the next when
+// one has failed, a second one besides when the first is late.
+type contest[T any] struct {
+	pool    *Pool
+	req     godown.Request                            // what it is about; for messages, and for who lags
+	order   []*member                                 // who is asked, in this order
+	last    []*member                                 // who is asked when all of order have failed
+	all     bool                                      // all are asked at once
+	agree   int                                       // so many must say "not found" for it to count, or all that can be asked
+	ask     func(context.Context, *member) (T, error) // in a place that was acquired, which it releases
+	discard func(T)                                   // what is to be done with an answer that nobody wants
+
+	results chan entry[T]
+	asked   []*member
+	running []*attempt
+	missing []*attempt // who said "not found"
+	errs    []error    // of the others
+}
+
+// An attempt is a request to one mirror.
+type attempt struct {
+	m      *member
+	start  time.Time
+	took   time.Duration
+	cancel context.CancelCauseFunc
+	hedge  bool // asked besides another that was late
+	err    error
+}
+
+type entry[T any] struct {
+	*attempt
+	value T
+}
+
+// errLost is why an attempt is canceled whose answer is not needed any more.
+var errLost = fmt.Errorf("another mirror was faster: %w", context.Canceled)
+
+// run returns the first good answer, and who gave it.
+func (c *contest[T]) run(ctx context.Context) (value T, m *member, err error) {
+	c.results = make(chan entry[T], len(c.order)+len(c.last))
+	defer c.leave()
+	c.next(ctx, false)
+	for c.all && c.next(ctx, false) {
+	}
+	for {
+		timer := time.NewTimer(c.patience())
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return value, nil, c.outOfTime(ctx)
+		case <-timer.C:
+			if c.mayHedge() {
+				c.next(ctx, true)
+			}
+		case r := <-c.results:
+			timer.Stop()
+			c.running = slices.DeleteFunc(c.running, func(a *attempt) bool { return a == r.attempt })
+			switch {
+			case r.err == nil:
+				c.won(r.attempt)
+				return r.value, r.m, nil
+			case ctx.Err() != nil:
+				return value, nil, c.outOfTime(ctx)
+			case errors.Is(r.err, fs.ErrNotExist):
+				c.missing = append(c.missing, r.attempt)
+			default:
+				c.errs = append(c.errs, r.err)
+			}
+			if len(c.missing) >= c.agree {
+				return value, nil, c.conclude()
+			}
+			if len(c.running) == 0 && !c.next(ctx, false) {
+				return value, nil, c.conclude()
+			}
+		}
+	}
+}
+
+// next asks the next mirror, and reports whether there was one.
+func (c *contest[T]) next(ctx context.Context, hedge bool) bool {
+	list := c.order
+	// Those that are not well are asked when nobody else can be, but not to
+	// confirm what a healthy one said.
+	if len(c.asked) >= len(c.order) && len(c.missing) == 0 && !hedge {
+		list = slices.Concat(c.order, c.last)
+	}
+	if len(c.asked) >= len(list) {
+		return false
+	}
+	m := list[len(c.asked)]
+	ctx, cancel := context.WithCancelCause(ctx)
+	a := &attempt{m: m, start: time.Now(), cancel: cancel, hedge: hedge}
+	c.asked, c.running = append(c.asked, m), append(c.running, a)
+	go func() {
+		var value T
+		if a.err = m.acquire(ctx); a.err == nil {
+			start := time.Now()
+			value, a.err = c.ask(ctx, m)
+			a.took = time.Since(start)
+		}
+		if a.err != nil {
+			cancel(nil)
+			if !errors.Is(context.Cause(ctx), errLost) {
+				m.failed(a.err, a.took)
+			}
+		}
+		c.results <- entry[T]{a, value}
+	}()
+	return true
+}
+
+// patience is how long to wait for those who were asked before another is asked besides.
+func (c *contest[T]) patience() time.Duration {
+	const forever = 24 * time.Hour
+	if len(c.running) == 0 || len(c.asked) >= len(c.order) || c.all {
+		return forever
+	}
+	a := c.running[len(c.running)-1]
+	late, overdue := a.m.patience()
+	wait := late
+	if c.pool.Hedge <= 0 || !c.pool.budget.affords() {
+		wait = overdue
+	}
+	return max(wait-time.Since(a.start), 0)
+}
+
+// mayHedge reports whether the last one asked is so late that another may be
+// asked, and takes that from the budget; one that is overdue costs nothing.
+func (c *contest[T]) mayHedge() bool {
+	a := c.running[len(c.running)-1]
+	if _, overdue := a.m.patience(); time.Since(a.start) >= overdue {
+		return true
+	}
+	return c.pool.Hedge > 0 && c.pool.budget.spend()
+}
+
+// won notes who was first, and what that says of the others.
+func (c *contest[T]) won(winner *attempt) {
+	winner.m.answered(winner.took)
+	if winner.hedge {
+		winner.m.hedged(true)
+	}
+	for _, a := range c.missing {
+		a.m.lagged(c.req)
+	}
+	for _, a := range c.running {
+		if a.hedge {
+			a.m.hedged(false)
+		} else if winner.hedge && !c.all {
+			a.m.late(time.Since(a.start))
+		}
+	}
+}
+
+// leave cancels those that are still running, and throws away what they give.
+func (c *contest[T]) leave() {
+	n := len(c.running)
+	for _, a := range c.running {
+		a.cancel(errLost)
+	}
+	if n == 0 {
+		return
+	}
+	go func() {
+		for range n {
+			r := <-c.results
+			if r.err == nil {
+				c.discard(r.value)
+				r.cancel(nil)
+			}
+		}
+	}()
+}
+
+// outOfTime says who was waited for when the time was over.
+func (c *contest[T]) outOfTime(ctx context.Context) error {
+	var names []string
+	for _, a := range c.running {
+		names = append(names, a.m.name)
+	}
+	if len(names) == 0 {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("waiting for %s: %w", strings.Join(names, " and "), context.Cause(ctx))
+}
+
+// conclude makes one error of what all have said.
+func (c *contest[T]) conclude() error {
+	if len(c.missing) > 0 {
+		denied := slices.IndexFunc(c.errs, func(err error) bool {
+			_, ok := errors.AsType[*godown.Denied](err)
+			return ok
+		})
+		if denied >= 0 && len(c.missing) < c.agree {
+			return c.errs[denied]
+		}
+		return c.missing[0].err
+	}
+	return joinFailures(c.errs)
+}
+
+// failures is what went wrong with each of several mirrors. To code it is the
+// most telling of them.
+type failures struct {
+	list []error
+	best error
+}
+
+func (f *failures) Error() string {
+	texts := make([]string, len(f.list))
+	for i, err := range f.list {
+		texts[i] = err.Error()
+	}
+	return fmt.Sprintf("all %d mirrors failed: %s", len(f.list), strings.Join(texts, "; "))
+}
+
+func (f *failures) Unwrap() error { return f.best }
+
+// joinFailures makes one error of several: being busy tells less than failing,
+// and nothing tells more than a refusal.
+func joinFailures(errs []error) error {
+	if len(errs) == 0 {
+		return errors.New("there is no mirror that could be asked")
+	}
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	rank := func(err error) int {
+		if _, ok := errors.AsType[*godown.Denied](err); ok {
+			return 0
+		}
+		if _, ok := errors.AsType[*godown.Busy](err); ok {
+			return 2
+		}
+		return 1
+	}
+	best := slices.MinFunc(errs, func(a, b error) int { return rank(a) - rank(b) })
+	return &failures{errs, best}
+}

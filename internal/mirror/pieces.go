@@ -1,0 +1,286 @@
+package mirror
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/godown-dev/godown"
+)
+
+const (
+	// leastPiece is the least that is asked for as a piece of its own.
+	leastPiece = 256 << 10
+	// mostPiece is the most: pieces are wanted in their order, by those who wait for the first.
+	mostPiece = 8 << 20
+	// pieceTime is how long a piece should take: long beside the wait for its first byte.
+	pieceTime = time.Second
+)
+
+// pieces is a big zip, which can arrive in several pieces at once.
+type pieces struct{ *stream }
+
+// A piece is a stretch of the zip that somebody fetches.
+type piece struct {
+	off, end int64 // what is still to come; end shrinks when another takes a part of it over
+	m        *member
+	begun    time.Time
+	from     int64 // where it began
+}
+
+// A plan says who fetches what. It deals out pieces in the order of the file;
+// when none is left, it halves those that take longest.
+type plan struct {
+	mu     sync.Mutex // guards the fields below
+	next   int64      // what lies behind has not been dealt out
+	total  int64
+	back   []*piece // given back by those who failed
+	active []*piece
+	err    error // what last went wrong
+}
+
+// Scatter writes the zip to w, from several mirrors and connections at once.
+func (s *pieces) Scatter(w io.WriterAt) error {
+	lead := s.flow
+	s.flow = nil
+	p := &plan{total: s.total, next: lead.Size}
+	first := &piece{end: lead.Size, m: lead.m, begun: lead.start}
+	p.active = append(p.active, first)
+
+	var working sync.WaitGroup
+	working.Go(func() {
+		if s.fetch(w, p, lead, first) {
+			s.work(w, p, lead.m)
+		}
+	})
+	for _, m := range s.helpers(lead.m) {
+		working.Go(func() { s.work(w, p, m) })
+	}
+	working.Wait()
+	if e, ok := errors.AsType[*writeError](p.err); ok {
+		return e.err
+	}
+	return s.fillGaps(w, p)
+}
+
+// helpers returns who fetches pieces besides the lead: each mirror that may, as
+// often as it has connections for one file; but no more than there are pieces.
+func (s *pieces) helpers(lead *member) []*member {
+	most := int(s.total/leastPiece) - 1
+	order := s.pool.rank(s.req.Path, s.total, s.except, 0, false).order
+	var list []*member
+	for i := range s.pool.Streams {
+		for _, m := range order {
+			if m == lead && i == 0 || len(list) >= most || !m.mixes() || m.slots != nil && i >= cap(m.slots) {
+				continue
+			}
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// work fetches pieces from m until none is left, or m has failed.
+func (s *pieces) work(w io.WriterAt, p *plan, m *member) {
+	for {
+		pc := p.take(m)
+		if pc == nil {
+			return
+		}
+		if err := m.acquire(s.ctx); err != nil {
+			p.giveBack(pc, err)
+			return
+		}
+		start := time.Now()
+		_, overdue := m.patience()
+		f, err := openFlow(s.ctx, m, s.req, pc.off, p.left(pc), s.tag(m), overdue)
+		if err != nil {
+			m.failed(err, time.Since(start))
+			p.giveBack(pc, err)
+			return
+		}
+		m.answered(time.Since(start))
+		if !s.fits(f) || !f.Range {
+			if !f.Range {
+				m.ignoresRanges()
+			}
+			f.Close()
+			p.giveBack(pc, errors.New("upstream "+m.name+" has other content under this name"))
+			return
+		}
+		s.gives(f)
+		if !s.fetch(w, p, f, pc) {
+			return
+		}
+	}
+}
+
+// fetch writes what f gives of a piece, and closes f. It reports whether all went well.
+func (s *pieces) fetch(w io.WriterAt, p *plan, f *flow, pc *piece) bool {
+	defer f.Close()
+	f.better = s.better(f.m)
+	buf := make([]byte, 64<<10)
+	for {
+		want := p.left(pc)
+		if want <= 0 {
+			p.done(pc)
+			return true
+		}
+		n, err := f.Read(buf[:min(want, int64(len(buf)))])
+		if n > 0 {
+			if _, err := w.WriteAt(buf[:n], f.at-int64(n)); err != nil {
+				p.giveBack(pc, &writeError{err})
+				return false
+			}
+			p.got(pc, n)
+		}
+		if err != nil && p.left(pc) > 0 {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			if s.ctx.Err() == nil {
+				f.broken(err)
+			}
+			p.giveBack(pc, err)
+			return false
+		}
+	}
+}
+
+// fillGaps fetches what the workers have left, one piece after the other.
+func (s *pieces) fillGaps(w io.WriterAt, p *plan) error {
+	if p.next < p.total {
+		p.back = append(p.back, &piece{off: p.next, end: p.total})
+	}
+	buf := make([]byte, 64<<10)
+	for _, pc := range p.back {
+		rest := &stream{transfer: s.transfer, off: pc.off, end: pc.end}
+		for rest.off < rest.end {
+			n, err := rest.Read(buf)
+			if err != nil {
+				rest.Close()
+				return err
+			}
+			if _, err := w.WriteAt(buf[:n], rest.off-int64(n)); err != nil {
+				rest.Close()
+				return err
+			}
+		}
+		rest.Close()
+	}
+	return nil
+}
+
+// A writeError is a failure of who takes the bytes.
+type writeError struct{ err error }
+
+func (e *writeError) Error() string { return e.err.Error() }
+func (e *writeError) Unwrap() error { return e.err }
+
+// take deals out a piece to m; nil if there is none worth it.
+func (p *plan) take(m *member) *piece {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, ok := errors.AsType[*writeError](p.err); ok {
+		return nil
+	}
+	now := time.Now()
+	rate, wait := m.speed()
+	var pc *piece
+	switch {
+	case len(p.back) > 0:
+		pc, p.back = p.back[0], p.back[1:]
+		pc.m, pc.begun, pc.from = m, now, pc.off
+	case p.next < p.total:
+		size := min(max(int64(rate*pieceTime.Seconds()), leastPiece), mostPiece)
+		end := min(p.next+size, p.total)
+		if p.total-end < leastPiece {
+			end = p.total
+		}
+		pc = &piece{off: p.next, end: end, m: m, begun: now, from: p.next}
+		p.next = end
+	default:
+		if pc = p.steal(rate, wait, now); pc == nil {
+			return nil
+		}
+		pc.m, pc.begun = m, now
+	}
+	p.active = append(p.active, pc)
+	return pc
+}
+
+// steal takes over a part of the piece that will take longest, in proportion to
+// the speeds; nil if nothing is gained by that. Caller holds p.mu.
+func (p *plan) steal(rate float64, wait time.Duration, now time.Time) *piece {
+	var victim *piece
+	var longest time.Duration
+	for _, a := range p.active {
+		if d := a.remaining(now); a.end-a.off > leastPiece && d > longest {
+			victim, longest = a, d
+		}
+	}
+	if victim == nil || longest < 2*wait+50*time.Millisecond {
+		return nil
+	}
+	left := victim.end - victim.off
+	theirs := victim.rate(now)
+	share := int64(float64(left) * rate / (rate + theirs))
+	share = min(max(share, leastPiece/2), left-leastPiece/4)
+	pc := &piece{off: victim.end - share, end: victim.end, from: victim.end - share}
+	victim.end -= share
+	return pc
+}
+
+// rate returns the bytes per second that a piece arrives with.
+func (pc *piece) rate(now time.Time) float64 {
+	took := max(now.Sub(pc.begun), time.Millisecond)
+	return float64(pc.off-pc.from+1) / took.Seconds()
+}
+
+// remaining returns the time that the rest of a piece will take.
+func (pc *piece) remaining(now time.Time) time.Duration {
+	return time.Duration(float64(pc.end-pc.off) / pc.rate(now) * float64(time.Second))
+}
+
+func (p *plan) left(pc *piece) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return pc.end - pc.off
+}
+
+func (p *plan) got(pc *piece, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pc.off += int64(n)
+}
+
+func (p *plan) done(pc *piece) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.active = slices.DeleteFunc(p.active, func(a *piece) bool { return a == pc })
+}
+
+// giveBack returns a piece that could not be fetched whole.
+func (p *plan) giveBack(pc *piece, err error) {
+	p.done(pc)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.back = append(p.back, pc)
+	if _, ok := errors.AsType[*writeError](p.err); !ok {
+		p.err = err
+	}
+}
+
+// speed returns what is expected of a connection to m.
+func (m *member) speed() (rate float64, wait time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.learnt.rate == 0 {
+		return unknownRate, m.learnt.first
+	}
+	return m.learnt.rate, m.learnt.first
+}
+
+var _ godown.Scatterer = (*pieces)(nil)

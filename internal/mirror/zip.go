@@ -1,0 +1,207 @@
+package mirror
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/godown-dev/godown"
+)
+
+// A transfer is the fetching of one zip.
+type transfer struct {
+	pool   *Pool
+	ctx    context.Context // of the fetch
+	req    godown.Request
+	total  int64     // size of the zip; -1 if nobody said
+	except []*member // not to be asked
+	single *member   // only this one is asked, since a mixture turned out wrong; may be nil
+
+	mu    sync.Mutex         // guards the fields below
+	gave  []*member          // who gave bytes of it
+	tags  map[*member]string // the ETags that they gave
+	other map[*member]bool   // who has other content under this name
+}
+
+// zip fetches a zip from mirrors that are not in except.
+func (p *Pool) zip(ctx context.Context, req godown.Request, except []*member) (*godown.File, error) {
+	return p.transfer(ctx, req, except, nil)
+}
+
+// transfer begins the fetching of a zip: from single if that is not nil.
+func (p *Pool) transfer(ctx context.Context, req godown.Request, except []*member, single *member) (*godown.File, error) {
+	t := &transfer{pool: p, ctx: ctx, req: req, except: except, single: single, tags: make(map[*member]string), other: make(map[*member]bool)}
+	first, m, err := again(ctx, p, req, except, func(l lineup) (*flow, *member, error) {
+		if single != nil {
+			l.order, l.last = []*member{single}, nil
+		}
+		return t.open(l, 0, t.piece())
+	})
+	if err != nil {
+		return nil, err
+	}
+	if first.Range && first.Off+first.Size == first.Total {
+		first.Range = false // it is the whole
+	}
+	t.total = first.Total
+	t.gives(first)
+	s := &stream{transfer: t, flow: first, end: t.total}
+	f := &godown.File{Body: s, Size: t.total, ETag: first.ETag, Origin: m.name, Hold: m.doubtful()}
+	if first.Range && p.Split > 0 && single == nil && m.mixes() {
+		f.Body = &pieces{stream: s}
+	}
+	f.Reject = t.reject
+	return f, nil
+}
+
+// piece returns how many bytes are asked for first; 0: all.
+func (t *transfer) piece() int64 {
+	if t.pool.Split > 0 && t.single == nil {
+		return t.pool.Split
+	}
+	return 0
+}
+
+// open asks those in l for n bytes from off on; 0: for all, from a mirror that knows no ranges too.
+func (t *transfer) open(l lineup, off, n int64) (*flow, *member, error) {
+	c := &contest[*flow]{
+		pool: t.pool, req: t.req, order: l.order, last: l.last, all: t.pool.Choose == Race, agree: agreeing,
+		ask:     func(ctx context.Context, m *member) (*flow, error) { return t.ask(ctx, m, off, n) },
+		discard: func(f *flow) { f.Close() },
+	}
+	f, m, err := c.run(t.ctx)
+	if f != nil {
+		f.better = t.better(m)
+	}
+	return f, m, err
+}
+
+// ask asks m for n bytes from off on, in a place that was acquired.
+func (t *transfer) ask(ctx context.Context, m *member, off, n int64) (*flow, error) {
+	if off == 0 && (n == 0 || !m.ranges()) {
+		return openFlow(ctx, m, t.req, 0, 0, "", 0)
+	}
+	f, err := openFlow(ctx, m, t.req, off, n, t.tag(m), 0)
+	if err != nil {
+		status, _ := errors.AsType[*godown.BadStatus](err)
+		if off > 0 || !errors.Is(err, godown.ErrRange) && (status == nil || status.Code != 416 && status.Code != 400) {
+			return nil, err
+		}
+		// It gets ranges wrong.
+		m.ignoresRanges()
+		if err := m.acquire(ctx); err != nil {
+			return nil, err
+		}
+		return openFlow(ctx, m, t.req, 0, 0, "", 0)
+	}
+	if !f.Range && f.Size > n {
+		m.ignoresRanges()
+	}
+	return f, nil
+}
+
+// better returns what flow.better is for a flow from m.
+func (t *transfer) better(m *member) func(int64) (time.Duration, bool) {
+	if t.single != nil {
+		return nil
+	}
+	return func(n int64) (best time.Duration, ok bool) {
+		for _, o := range t.pool.rank(t.req.Path, 1<<30, t.except, 0, false).order {
+			if o == m || t.isOther(o) {
+				continue
+			}
+			if d := o.expects(n); !ok || d < best {
+				best, ok = d, true
+			}
+		}
+		return best, ok
+	}
+}
+
+func (t *transfer) tag(m *member) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.tags[m]
+}
+
+func (t *transfer) isOther(m *member) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.other[m]
+}
+
+// gives notes that bytes of f will be used.
+func (t *transfer) gives(f *flow) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !slices.Contains(t.gave, f.m) {
+		t.gave = append(t.gave, f.m)
+	}
+	t.tags[f.m] = f.ETag
+}
+
+// fits reports whether f is of the content that the transfer began with, as far
+// as its length and its own mirror's ETag tell.
+func (t *transfer) fits(f *flow) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tag, known := t.tags[f.m]
+	if f.Total == t.total && (!known || tag == "" || f.ETag == "" || tag == f.ETag) {
+		return true
+	}
+	t.other[f.m] = true
+	return false
+}
+
+// givers returns who gave bytes, and their names.
+func (t *transfer) givers() ([]*member, string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var names []string
+	for _, m := range t.gave {
+		names = append(names, m.name)
+	}
+	return slices.Clone(t.gave), strings.Join(names, ", ")
+}
+
+// reject is told that the zip is wrong, and gives another. A mixture is first
+// replaced by what a single mirror gives: before that nobody can tell whose
+// fault it is.
+func (t *transfer) reject(ctx context.Context, why error) (*godown.File, error) {
+	gave, _ := t.givers()
+	if len(gave) == 1 {
+		gave[0].blame(t.req, why)
+		return t.pool.instead(ctx, t.req, why, append(slices.Clone(t.except), gave[0]), t.pool.zip)
+	}
+	if _, wrong := errors.AsType[*godown.Mismatch](why); !wrong {
+		return nil, why
+	}
+	slices.SortStableFunc(gave, func(a, b *member) int { return cmp.Compare(a.doubt(), b.doubt()) })
+	for _, m := range gave[1:] {
+		m.suspect()
+	}
+	for _, m := range gave {
+		f, err := t.pool.transfer(ctx, t.req, t.except, m)
+		if err == nil {
+			f.Hold = true
+			return f, nil
+		}
+	}
+	return nil, why
+}
+
+// doubt returns how much m is to be doubted.
+func (m *member) doubt() float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	doubt := m.liesAt(now)
+	if now.Before(m.noMix) {
+		doubt++
+	}
+	return doubt + m.learnt.failingNow(now)/10
+}
