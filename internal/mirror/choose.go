@@ -117,7 +117,8 @@ func fastest(list []candidate, size int64, turn uint64) {
 	}
 	if list[oldest].idle > exploreIdle {
 		c := list[oldest]
-		list = slices.Insert(slices.Delete(list, oldest, oldest+1), 0, c)
+		copy(list[1:oldest+1], list[:oldest])
+		list[0] = c
 	}
 }
 

@@ -120,14 +120,14 @@ func TestCircuit(t *testing.T) {
 func TestLearning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l learnt
-		if l.p95() != 0 {
+		if p95, median := l.percentiles(); p95 != 0 || median != 0 {
 			t.Error("something is known of nothing")
 		}
 		for i := range 100 {
 			l.answered(time.Duration(i%10+1) * time.Millisecond)
 		}
-		if got := l.p95(); got != 10*time.Millisecond {
-			t.Errorf("the 95th percentile is %v", got)
+		if p95, median := l.percentiles(); p95 != 10*time.Millisecond || median != 6*time.Millisecond {
+			t.Errorf("the 95th percentile is %v, the median %v", p95, median)
 		}
 		for range 10 {
 			l.failed(1)

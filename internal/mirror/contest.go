@@ -63,6 +63,9 @@ func (c *contest[T]) run(ctx context.Context) (value T, m *member, err error) {
 			timer.Stop()
 			return value, nil, c.outOfTime(ctx)
 		case <-timer.C:
+			if c.confirming() {
+				return value, nil, c.conclude() // they have failed, as was expected
+			}
 			if c.mayHedge() {
 				c.next(ctx, true)
 			}
@@ -93,9 +96,8 @@ func (c *contest[T]) run(ctx context.Context) (value T, m *member, err error) {
 // next asks the next mirror, and reports whether there was one.
 func (c *contest[T]) next(ctx context.Context, hedge bool) bool {
 	list := c.order
-	// Those that are not well are asked when nobody else can be, but not to
-	// confirm what a healthy one said.
-	if len(c.asked) >= len(c.order) && len(c.missing) == 0 && !hedge {
+	// Those that are not well are asked when nobody else can be.
+	if len(c.asked) >= len(c.order) && !hedge {
 		list = slices.Concat(c.order, c.last)
 	}
 	if len(c.asked) >= len(list) {
@@ -126,16 +128,33 @@ func (c *contest[T]) next(ctx context.Context, hedge bool) bool {
 // patience is how long to wait for those who were asked before another is asked besides.
 func (c *contest[T]) patience() time.Duration {
 	const forever = 24 * time.Hour
-	if len(c.running) == 0 || len(c.asked) >= len(c.order) || c.all {
+	if len(c.running) == 0 {
 		return forever
 	}
 	a := c.running[len(c.running)-1]
+	if c.confirming() {
+		return max(confirmPatience-time.Since(a.start), 0)
+	}
+	if len(c.asked) >= len(c.order) || c.all {
+		return forever
+	}
 	late, overdue := a.m.patience()
 	wait := late
 	if c.pool.Hedge <= 0 || !c.pool.budget.affords() {
 		wait = overdue
 	}
 	return max(wait-time.Since(a.start), 0)
+}
+
+// confirmPatience is how long one that is not well is waited for, to confirm
+// that something does not exist.
+const confirmPatience = 500 * time.Millisecond
+
+// confirming reports whether all that is waited for are mirrors that are not
+// well, about something that a healthy one does not have.
+func (c *contest[T]) confirming() bool {
+	return len(c.missing) > 0 && len(c.running) > 0 &&
+		!slices.ContainsFunc(c.running, func(a *attempt) bool { return !slices.Contains(c.last, a.m) })
 }
 
 // mayHedge reports whether the last one asked is so late that another may be

@@ -71,14 +71,15 @@ func (l *learnt) moved(n int64, d time.Duration) {
 	}
 }
 
-// p95 returns the time in which 95 of 100 answers come; 0 if too few are known.
-func (l *learnt) p95() time.Duration {
+// percentiles returns the time in which 95 of 100 answers come, and the median; 0 if
+// too few are known.
+func (l *learnt) percentiles() (p95, median time.Duration) {
 	n := min(l.n, window)
 	if n < 5 {
-		return 0
+		return 0, 0
 	}
 	sorted := slices.Sorted(slices.Values(l.recent[:n]))
-	return sorted[min(n-1, int(math.Ceil(float64(n)*0.95))-1)]
+	return sorted[min(n-1, int(math.Ceil(float64(n)*0.95))-1)], sorted[n/2]
 }
 
 // fade returns what is left of a value after a time.

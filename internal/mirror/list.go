@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -144,19 +145,22 @@ func (p *Pool) gather(ctx context.Context, req godown.Request, l lineup) ([]said
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(errLost)
 	want := min(2, len(l.order))
-	answers := make(chan said, len(p.members))
+	answers := make(chan said, 2*len(p.members)+2)
 	ask := func(order []*member) {
 		c := p.newContest(req, lineup{order: order}, readSmall(req))
 		c.agree = 1
 		go func() {
 			r, m, err := c.run(ctx)
+			if len(c.missing) > 0 {
+				m = c.missing[0].m
+			}
 			answers <- said{m, r.data, err}
 		}()
 	}
 	// Whoever fails is replaced by the next, but never by the other one asked.
 	first, spare := slices.Clone(l.order[:want]), l.order[want:]
 	if len(first) == 0 {
-		first, spare = l.last, nil
+		first, spare, l.last = l.last, nil, nil
 	}
 	for i, m := range first {
 		var mine []*member
@@ -167,25 +171,33 @@ func (p *Pool) gather(ctx context.Context, req godown.Request, l lineup) ([]said
 		}
 		ask(append([]*member{m}, mine...))
 	}
-	given, missing, errs := p.collect(ctx, answers, len(first))
-	if len(given)+len(missing) == 2 && differ(given, missing) && len(spare) > 0 {
-		var others []*member
-		for _, m := range spare {
-			if !slices.ContainsFunc(given, func(s said) bool { return s.m == m }) {
-				others = append(others, m)
+	given, missing, errs := p.collect(ctx, answers, len(first), 0)
+	heardOf := len(given) + len(missing) + len(errs)
+	if differ(given, missing) || len(given) == 0 && len(missing) < agreeing {
+		heard := func(m *member) bool {
+			return slices.ContainsFunc(slices.Concat(given, missing), func(s said) bool { return s.m == m })
+		}
+		others, grace := slices.DeleteFunc(slices.Clone(spare), heard), mostGrace
+		if len(given) == 0 {
+			others, grace = append(others, l.last...), 0
+			if len(others) == len(l.last) && len(missing) > 0 {
+				grace = confirmPatience
 			}
 		}
 		for _, m := range others {
 			ask([]*member{m})
 		}
-		more, _, _ := p.collect(ctx, answers, len(others))
-		given = append(given, more...)
+		given2, missing2, errs2 := p.collect(ctx, answers, len(first)-heardOf+len(others), grace)
+		given, missing, errs = append(given, given2...), append(missing, missing2...), append(errs, errs2...)
 	}
 	if len(given) > 0 {
 		return given, nil, nil
 	}
 	if len(missing) > 0 {
 		return nil, nil, missing[0].err
+	}
+	if len(errs) == 0 {
+		errs = append(errs, fmt.Errorf("no mirror has answered: %w", godown.ErrStalled))
 	}
 	return nil, nil, joinFailures(errs)
 }
@@ -195,32 +207,33 @@ func differ(given, missing []said) bool {
 	return len(missing) == 1 && len(given) == 1 || len(given) == 2 && !bytes.Equal(given[0].data, given[1].data)
 }
 
-// collect waits for n answers; once one is there, for the others only a while longer.
-func (p *Pool) collect(ctx context.Context, answers <-chan said, n int) (given, missing []said, errs []error) {
+// collect waits for n answers, at most for a time that is not 0. Once there is
+// one, it waits for the others only a little longer; once one has said "not
+// found", as long as a mirror may stall.
+func (p *Pool) collect(ctx context.Context, answers <-chan said, n int, most time.Duration) (given, missing []said, errs []error) {
 	start := time.Now()
 	var grace <-chan time.Time
+	wait := func(d time.Duration) { grace = time.After(d) }
+	if most > 0 {
+		wait(most)
+	}
 	for range n {
 		select {
 		case s := <-answers:
 			switch {
 			case s.err == nil:
 				given = append(given, s)
+				wait(min(max(2*time.Since(start), leastGrace), mostGrace))
 			case errors.Is(s.err, fs.ErrNotExist):
 				missing = append(missing, s)
+				if grace == nil {
+					wait(p.Stall)
+				}
 			default:
 				errs = append(errs, s.err)
-				continue
-			}
-			if grace == nil {
-				timer := time.NewTimer(min(max(2*time.Since(start), leastGrace), mostGrace))
-				defer timer.Stop()
-				grace = timer.C
 			}
 		case <-grace:
-			if len(given) > 0 {
-				return given, missing, errs
-			}
-			grace = nil // a "not found" alone counts only when all others have failed
+			return given, missing, errs
 		case <-ctx.Done():
 			return given, missing, append(errs, context.Cause(ctx))
 		}

@@ -184,15 +184,18 @@ func (m *member) slow(err error) {
 }
 
 // patience returns after which time without an answer another mirror may be
-// asked besides, and after which it must be, as something is wrong with m.
+// asked besides, and after which it must be, as something is wrong with m. The
+// first is m's own 95th percentile; but where one answer in ten is late, that is
+// late itself, and a few times the median tells better.
 func (m *member) patience() (late, overdue time.Duration) {
 	m.mu.Lock()
-	p95 := m.learnt.p95()
+	p95, median := m.learnt.percentiles()
 	m.mu.Unlock()
 	if p95 == 0 {
 		return min(firstPatience, m.options.Stall), min(4*firstPatience, m.options.Stall)
 	}
-	return min(max(p95, leastPatience), m.options.Stall), min(max(10*p95, time.Second), m.options.Stall)
+	late = max(min(p95, 4*median), leastPatience)
+	return min(late, m.options.Stall), min(max(10*median, time.Second), m.options.Stall)
 }
 
 const (

@@ -59,6 +59,7 @@ func (s *pieces) Scatter(w io.WriterAt) error {
 		working.Go(func() { s.work(w, p, m) })
 	}
 	working.Wait()
+	s.file.Origin = s.origins()
 	if e, ok := errors.AsType[*writeError](p.err); ok {
 		return e.err
 	}

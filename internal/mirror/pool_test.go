@@ -37,7 +37,6 @@ const Version = "v1.1.0"
 var (
 	hello    = godown.Request{Kind: godown.Mod, Path: "example.com/hello", Version: "v1.0.0"}
 	helloZip = godown.Request{Kind: godown.Zip, Path: "example.com/hello", Version: "v1.0.0"}
-	newInfo  = godown.Request{Kind: godown.Info, Path: "example.com/hello", Version: "v1.1.0"}
 	list     = godown.Request{Kind: godown.List, Path: "example.com/hello"}
 	latest   = godown.Request{Kind: godown.Latest, Path: "example.com/hello"}
 	bigZip   = godown.Request{Kind: godown.Zip, Path: "example.com/big", Version: "v1.0.0"}

@@ -26,9 +26,10 @@ func (m *member) status(rank int, choose Strategy, of int) godown.MirrorStatus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
+	p95, _ := m.learnt.percentiles()
 	s := godown.MirrorStatus{
 		Name: m.name, State: stateUp, Since: m.circuit.since, Rank: rank,
-		FirstByteMS: float64(m.learnt.first.Microseconds()) / 1000, P95MS: float64(m.learnt.p95().Microseconds()) / 1000,
+		FirstByteMS: float64(m.learnt.first.Microseconds()) / 1000, P95MS: float64(p95.Microseconds()) / 1000,
 		BytesPerSec: m.learnt.rate, FailureRate: m.learnt.failingNow(now),
 		UnderWay: m.underWay, Requests: m.counts.requests, Failures: maps.Clone(m.counts.failures), Bytes: m.counts.bytes,
 		Resumes: m.counts.resumes, HedgesWon: m.counts.hedgesWon, HedgesLost: m.counts.hedgesLost,

@@ -101,6 +101,11 @@ func (s *stream) reopen(cause error) error {
 			f.broken(err)
 		} else if err == nil {
 			err = fmt.Errorf("upstream %s has other content under this name", m.name)
+			if cause != nil {
+				// Who began may be the one that is wrong: whoever wants the zip should begin again elsewhere.
+				f.Close()
+				return fmt.Errorf("%w; and %v", cause, err)
+			}
 		}
 		if f != nil {
 			f.Close()
@@ -114,8 +119,10 @@ func (s *stream) reopen(cause error) error {
 		if cause == nil {
 			cause = err
 		}
-		if err := pauseAgain(s.ctx, s.futile); err != nil {
-			break
+		if n := len(s.pool.members); s.futile >= n { // all have been tried
+			if pauseAgain(s.ctx, s.futile/n-1) != nil {
+				break
+			}
 		}
 	}
 	if cause == nil {
@@ -130,6 +137,7 @@ func (s *stream) take(f *flow) error {
 		return err
 	}
 	s.gives(f)
+	s.file.Origin = s.origins()
 	s.flow = f
 	return nil
 }
@@ -165,12 +173,6 @@ func (s *stream) Close() error {
 		s.err = errors.New("read after it was closed")
 	}
 	return nil
-}
-
-// origins is who gave it, for a File's Origin.
-func (t *transfer) origins() string {
-	_, names := t.givers()
-	return names
 }
 
 var _ io.ReadCloser = (*stream)(nil)

@@ -17,9 +17,10 @@ type transfer struct {
 	pool   *Pool
 	ctx    context.Context // of the fetch
 	req    godown.Request
-	total  int64     // size of the zip; -1 if nobody said
-	except []*member // not to be asked
-	single *member   // only this one is asked, since a mixture turned out wrong; may be nil
+	total  int64        // size of the zip; -1 if nobody said
+	except []*member    // not to be asked
+	file   *godown.File // what it is to its reader, who alone reads on and so changes it
+	single *member      // only this one is asked, since a mixture turned out wrong; may be nil
 
 	mu    sync.Mutex         // guards the fields below
 	gave  []*member          // who gave bytes of it
@@ -55,6 +56,7 @@ func (p *Pool) transfer(ctx context.Context, req godown.Request, except []*membe
 		f.Body = &pieces{stream: s}
 	}
 	f.Reject = t.reject
+	t.file = f
 	return f, nil
 }
 
@@ -157,22 +159,27 @@ func (t *transfer) fits(f *flow) bool {
 	return false
 }
 
-// givers returns who gave bytes, and their names.
-func (t *transfer) givers() ([]*member, string) {
+// givers returns who gave bytes.
+func (t *transfer) givers() []*member {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return slices.Clone(t.gave)
+}
+
+// origins returns their names, for a File's Origin.
+func (t *transfer) origins() string {
 	var names []string
-	for _, m := range t.gave {
+	for _, m := range t.givers() {
 		names = append(names, m.name)
 	}
-	return slices.Clone(t.gave), strings.Join(names, ", ")
+	return strings.Join(names, ", ")
 }
 
 // reject is told that the zip is wrong, and gives another. A mixture is first
 // replaced by what a single mirror gives: before that nobody can tell whose
 // fault it is.
 func (t *transfer) reject(ctx context.Context, why error) (*godown.File, error) {
-	gave, _ := t.givers()
+	gave := t.givers()
 	if len(gave) == 1 {
 		gave[0].blame(t.req, why)
 		return t.pool.instead(ctx, t.req, why, append(slices.Clone(t.except), gave[0]), t.pool.zip)

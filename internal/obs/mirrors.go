@@ -55,9 +55,9 @@ func (o *Observer) WatchMirrors(status func() []godown.MirrorStatus) {
 type mirrorCollector struct {
 	status func() []godown.MirrorStatus
 
-	up, rank, firstByte, rate, failing *prometheus.Desc
-	requests, failures, bytes, resumes, hedges  *prometheus.Desc
-	underWay, benched                  *prometheus.Desc
+	up, rank, firstByte, rate, failing         *prometheus.Desc
+	requests, failures, bytes, resumes, hedges *prometheus.Desc
+	underWay, benched                          *prometheus.Desc
 }
 
 // Describe tells the registry what there is.
