@@ -122,6 +122,9 @@ func (p *proxy) Close(ctx context.Context) error {
 	if p.sums != nil {
 		err = errors.Join(err, p.sums.Close(ctx))
 	}
+	for _, pool := range p.pools {
+		pool.Close()
+	}
 	return errors.Join(err, p.stores.Close())
 }
 

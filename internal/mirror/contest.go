@@ -107,7 +107,7 @@ func (c *contest[T]) next(ctx context.Context, hedge bool) bool {
 	ctx, cancel := context.WithCancelCause(ctx)
 	a := &attempt{m: m, start: time.Now(), cancel: cancel, hedge: hedge}
 	c.asked, c.running = append(c.asked, m), append(c.running, a)
-	go func() {
+	c.pool.working.Go(func() {
 		var value T
 		if a.err = m.acquire(ctx); a.err == nil {
 			start := time.Now()
@@ -121,7 +121,7 @@ func (c *contest[T]) next(ctx context.Context, hedge bool) bool {
 			}
 		}
 		c.results <- entry[T]{a, value}
-	}()
+	})
 	return true
 }
 
@@ -194,7 +194,7 @@ func (c *contest[T]) leave() {
 	if n == 0 {
 		return
 	}
-	go func() {
+	c.pool.working.Go(func() {
 		for range n {
 			r := <-c.results
 			if r.err == nil {
@@ -202,7 +202,7 @@ func (c *contest[T]) leave() {
 				r.cancel(nil)
 			}
 		}
-	}()
+	})
 }
 
 // outOfTime says who was waited for when the time was over.

@@ -149,13 +149,13 @@ func (p *Pool) gather(ctx context.Context, req godown.Request, l lineup) ([]said
 	ask := func(order []*member) {
 		c := p.newContest(req, lineup{order: order}, readSmall(req))
 		c.agree = 1
-		go func() {
+		p.working.Go(func() {
 			r, m, err := c.run(ctx)
 			if len(c.missing) > 0 {
 				m = c.missing[0].m
 			}
 			answers <- said{m, r.data, err}
-		}()
+		})
 	}
 	// Whoever fails is replaced by the next, but never by the other one asked.
 	first, spare := slices.Clone(l.order[:want]), l.order[want:]

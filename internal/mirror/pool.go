@@ -56,6 +56,7 @@ type Pool struct {
 	Options
 	members []*member
 	budget  budget
+	working sync.WaitGroup // requests, with those whose answer nobody waits for any more
 
 	mu     sync.Mutex     // guards the fields below
 	turn   uint64         // requests so far: what round-robin and exploring go by
@@ -84,6 +85,10 @@ func New(mirrors []Mirror, o Options) *Pool {
 	}
 	return p
 }
+
+// Close waits for requests whose answers are not needed any more, and were
+// canceled. It is called when no Fetch and no Get is under way.
+func (p *Pool) Close() { p.working.Wait() }
 
 func setDefault[T ~int | ~int64 | ~float64](field *T, value T) {
 	if *field == 0 {
