@@ -54,7 +54,8 @@ func (c *contest[T]) run(ctx context.Context) (value T, m *member, err error) {
 	c.results = make(chan entry[T], len(c.order)+len(c.last))
 	defer c.leave()
 	c.next(ctx, false)
-	for c.all && c.next(ctx, false) {
+	for c.all && len(c.asked) < len(c.order) {
+		c.next(ctx, false)
 	}
 	for {
 		timer := time.NewTimer(c.patience())
