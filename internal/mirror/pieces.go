@@ -195,7 +195,11 @@ func (p *plan) take(m *member) *piece {
 		pc, p.back = p.back[0], p.back[1:]
 		pc.m, pc.begun, pc.from = m, now, pc.off
 	case p.next < p.total:
-		size := min(max(int64(rate*pieceTime.Seconds()), leastPiece), mostPiece)
+		least := int64(leastPiece)
+		if m.Facts.Redirects {
+			least *= 8
+		}
+		size := min(max(int64(rate*pieceTime.Seconds()), least), mostPiece)
 		end := min(p.next+size, p.total)
 		if p.total-end < leastPiece {
 			end = p.total

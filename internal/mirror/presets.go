@@ -11,8 +11,7 @@ import (
 type Facts struct {
 	NoSumDB   bool // it passes no checksum database on
 	NoRanges  bool // it takes no notice of Range, or gets it wrong
-	NoLatest  bool // it answers @latest with 404 whatever there is
-	Redirects bool // it sends clients to another host for what is big, which must be reachable too
+	Redirects bool // it sends clients to another host for what is big: each piece costs more round trips, so they should be large
 }
 
 // A Preset is a mirror that is known by the name of its group.

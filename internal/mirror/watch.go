@@ -33,6 +33,9 @@ func (p *Pool) Watch(ctx context.Context) {
 		p.mu.Lock()
 		req, used := p.known, time.Since(p.active) < inUse
 		p.mu.Unlock()
+		if req.Path == "" { // nothing is known yet
+			req = godown.Request{Kind: godown.List, Path: "golang.org/x/mod"}
+		}
 		var probing sync.WaitGroup
 		for _, m := range p.members {
 			if m.wantsProbe(req, used, p.Every) {
@@ -48,7 +51,7 @@ func (m *member) wantsProbe(req godown.Request, used bool, every time.Duration) 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	if !used || now.Before(m.busy) || req.Path != "" && !m.serves(req.Path) {
+	if !used || now.Before(m.busy) || !m.serves(req.Path) {
 		return false
 	}
 	return m.circuit.down || now.Sub(m.last) >= every
@@ -56,9 +59,6 @@ func (m *member) wantsProbe(req godown.Request, used bool, every time.Duration) 
 
 // ask probes m.
 func (p *Pool) ask(ctx context.Context, m *member, req godown.Request) {
-	if req.Path == "" { // nothing is known yet
-		req = godown.Request{Kind: godown.List, Path: "golang.org/x/mod"}
-	}
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	if m.acquire(ctx) != nil {
