@@ -454,7 +454,11 @@ func TestUpstreamReusesConnections(t *testing.T) {
 				defer mirror.Break("", test.fault)()
 			}
 			for range 10 {
-				f, err := up.Fetch(t.Context(), hello(godown.Zip, "v1.0.0"))
+				kind := godown.Zip
+				if test.tls {
+					kind = godown.Mod // zips have connections of HTTP/1.1
+				}
+				f, err := up.Fetch(t.Context(), hello(kind, "v1.0.0"))
 				if err == nil && test.unread {
 					io.ReadFull(f.Reader(), make([]byte, 1))
 				} else if err == nil {

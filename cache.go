@@ -43,7 +43,7 @@ type Cache struct {
 	files   *hot[Request, hotFile]  // answers that are ready to serve
 	zips    *hot[Request, zipState] // zips in the store that were looked at in this process's life
 	absent  *hot[Request, absence]  // what upstream does not have
-	slots   chan struct{}           // one for each fetch under way
+	places  *Places                 // one for each fetch under way
 	checks  chan struct{}           // one for each zip being verified
 	spare   *budget                 // memory for bodies that the disk does not take
 	base    context.Context         // of all flights
@@ -93,7 +93,7 @@ func (c *Cache) init() {
 	c.files = newHot[Request, hotFile](c.Memory)
 	c.zips = newHot[Request, zipState](max(c.Memory/4, 4<<20))
 	c.absent = newHot[Request, absence](max(c.Memory/16, 1<<20))
-	c.slots = make(chan struct{}, c.MaxFetches)
+	c.places = NewPlaces(c.MaxFetches, c.MaxFetches/4)
 	c.checks = make(chan struct{}, runtime.GOMAXPROCS(0))
 	c.spare = newBudget(maxOverflow)
 	c.base, c.cancel = context.WithCancel(context.Background())
@@ -122,7 +122,7 @@ func (c *Cache) Fetch(ctx context.Context, req Request) (*File, error) {
 	if f, err := c.openKnownZip(ctx, req); err == nil {
 		return f, nil
 	}
-	if isCachedOnly(ctx) {
+	if IsCachedOnly(ctx) {
 		if fl := c.landing(req); fl != nil {
 			defer fl.leave()
 			return fl.answer(ctx)
@@ -179,14 +179,14 @@ func (c *Cache) rememberAbsent(req Request, err error) {
 
 // await joins the flight for req and waits for its answer.
 func (c *Cache) await(ctx context.Context, req Request, old *answer) (*File, error) {
-	fl := c.join(req, old)
+	fl := c.join(req, old, isAhead(ctx))
 	defer fl.leave()
 	return fl.answer(ctx)
 }
 
 // join enters the flight for req, beginning it if there is none. old is the
-// answer that is to be revalidated, if any.
-func (c *Cache) join(req Request, old *answer) *flight {
+// answer that is to be revalidated, if any; ahead says that nobody waits for the answer.
+func (c *Cache) join(req Request, old *answer, ahead bool) *flight {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// What can change is asked for again once it has been answered, though the
@@ -194,17 +194,36 @@ func (c *Cache) join(req Request, old *answer) *flight {
 	if fl, ok := c.flights[req]; ok && (req.Fixed() || !fl.settled()) {
 		c.counts.shared.Add(1)
 		fl.enter()
+		if !ahead {
+			fl.demand()
+		}
 		return fl
 	}
 	fl := newFlight(req)
 	fl.enter()
+	if !ahead {
+		fl.demand()
+	}
+	fl.unwanted = func() { c.abandon(fl) }
 	if c.closed {
 		fl.settle(nil, errClosed)
 		return fl
 	}
 	c.flights[req] = fl
-	c.working.Go(func() { c.fly(fl, old) })
+	ctx, cancel := context.WithTimeout(withDemand(c.base, fl.demanded), c.FetchTimeout)
+	fl.cancel = cancel
+	c.working.Go(func() { c.fly(ctx, fl, old) })
 	return fl
+}
+
+// abandon ends a flight that went ahead for somebody who has left.
+func (c *Cache) abandon(fl *flight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !fl.wanted() && c.flights[fl.req] == fl {
+		delete(c.flights, fl.req) // who comes now begins another
+		fl.cancel()
+	}
 }
 
 // landing enters the flight for req if there is one that has an answer, and
@@ -221,9 +240,8 @@ func (c *Cache) landing(req Request) *flight {
 }
 
 // fly does the work of a flight.
-func (c *Cache) fly(fl *flight, old *answer) {
-	ctx, cancel := context.WithTimeout(c.base, c.FetchTimeout)
-	defer cancel()
+func (c *Cache) fly(ctx context.Context, fl *flight, old *answer) {
+	defer fl.cancel()
 	defer func() {
 		c.mu.Lock()
 		if c.flights[fl.req] == fl {
@@ -241,25 +259,15 @@ func (c *Cache) fly(fl *flight, old *answer) {
 
 var errClosed = errors.New("the cache is shutting down")
 
-// acquire waits for one of the places for fetches under way.
-func (c *Cache) acquire(ctx context.Context) (release func(), err error) {
-	select {
-	case c.slots <- struct{}{}:
-		return func() { <-c.slots }, nil
-	default:
-	}
+// acquire waits for one of the places for fetches under way. The caller gives it back.
+func (c *Cache) acquire(ctx context.Context) error {
 	c.counts.waiting.Add(1)
 	defer c.counts.waiting.Add(-1)
-	timer := time.NewTimer(c.FetchWait)
-	defer timer.Stop()
-	select {
-	case c.slots <- struct{}{}:
-		return func() { <-c.slots }, nil
-	case <-timer.C:
-		return nil, &Busy{After: 5 * time.Second, Text: "none of the places for fetches became free in " + c.FetchWait.String()}
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	err := c.places.Take(ctx, c.FetchWait)
+	if errors.Is(err, ErrNoPlace) {
+		return &Busy{After: 5 * time.Second, Text: "none of the places for fetches became free in " + c.FetchWait.String()}
 	}
+	return err
 }
 
 // keep puts a small answer in memory.

@@ -88,7 +88,7 @@ func (c *Cache) fetchChanging(ctx context.Context, req Request) (*File, error) {
 		c.keep(req, f, old.learnt.Add(c.TTL))
 		return f, nil
 	}
-	if isCachedOnly(ctx) {
+	if IsCachedOnly(ctx) {
 		return c.presentStale(ctx, req, old, &NotFound{Text: "not in the cache: " + req.String()})
 	}
 	if err := c.knownAbsent(req); err != nil {

@@ -67,4 +67,5 @@ func CachedOnly(ctx context.Context) context.Context {
 	return context.WithValue(ctx, cachedOnlyKey{}, true)
 }
 
-func isCachedOnly(ctx context.Context) bool { return ctx.Value(cachedOnlyKey{}) != nil }
+// IsCachedOnly reports whether ctx is of [CachedOnly].
+func IsCachedOnly(ctx context.Context) bool { return ctx.Value(cachedOnlyKey{}) != nil }

@@ -12,8 +12,12 @@ import (
 // A flight is one fetch that any number of callers wait for. It belongs to no
 // caller: it goes on when they leave.
 type flight struct {
-	req   Request
-	ready chan struct{} // closed when file or err is set
+	req      Request
+	ready    chan struct{} // closed when file or err is set
+	demanded chan struct{} // closed when somebody waits for the answer now, and not only later
+	once     sync.Once     // closes demanded
+	cancel   func()        // ends it before its time
+	unwanted func()        // is told when nobody is left of those who came ahead of a demand
 
 	mu     sync.Mutex    // guards the fields below
 	users  int           // callers who wait for the answer or follow it
@@ -26,8 +30,14 @@ type flight struct {
 }
 
 func newFlight(req Request) *flight {
-	return &flight{req: req, ready: make(chan struct{}), wake: make(chan struct{})}
+	return &flight{
+		req: req, ready: make(chan struct{}), demanded: make(chan struct{}), wake: make(chan struct{}),
+		cancel: func() {}, unwanted: func() {},
+	}
 }
+
+// demand makes the flight urgent, if it is not.
+func (fl *flight) demand() { fl.once.Do(func() { close(fl.demanded) }) }
 
 // offer lets callers follow a spool from its first bytes on, in place of an
 // earlier one that turned out wrong.
@@ -72,9 +82,27 @@ func (fl *flight) enter() {
 
 func (fl *flight) leave() {
 	fl.mu.Lock()
-	defer fl.mu.Unlock()
 	fl.users--
 	fl.release()
+	fl.mu.Unlock()
+	if !fl.wanted() {
+		fl.unwanted()
+	}
+}
+
+// wanted reports whether the flight should go on: it is demanded, somebody is
+// there who came ahead of a demand, or it has its answer.
+func (fl *flight) wanted() bool {
+	select {
+	case <-fl.demanded:
+		return true
+	case <-fl.ready:
+		return true
+	default:
+	}
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	return fl.users > 0
 }
 
 // finish is called when the flight has done all it will do. Those who have
@@ -348,6 +376,22 @@ func (f *follower) openFile() bool {
 		return false
 	}
 	return true
+}
+
+// Wait waits until the whole body is here.
+func (f *follower) Wait(ctx context.Context) error {
+	for {
+		_, err := f.spool.wait(ctx, max(f.size-1, 0))
+		switch {
+		case err == nil || err == io.EOF:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !f.change():
+			f.err = err
+			return err
+		}
+	}
 }
 
 // failure returns why the body could not be had whole.

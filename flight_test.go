@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -70,8 +71,10 @@ func TestZipStreamsButForItsTail(t *testing.T) {
 					}
 				}
 			}()
-			w.Write(zip[:300_000])
-			pass(800 * time.Millisecond)
+			w.Write(zip[:14_000]) // as over a line with a slow start
+			pass(100 * time.Millisecond)
+			w.Write(zip[14_000:300_000])
+			pass(700 * time.Millisecond)
 			if got.Load() != 0 {
 				t.Errorf("%d bytes were passed on before it was clear that it takes long", got.Load())
 			}
@@ -96,6 +99,31 @@ func TestZipStreamsButForItsTail(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A part of what is not verified yet would be a whole answer: it is not given.
+func TestNoPartOfWhatIsNotVerified(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mods, zip := big(t, 700<<10)
+		src, w := pipe(len(zip))
+		r := newRig(t, func(r *rig) { r.Verifier = oracle{mods} }, godown.Step{Source: src})
+		req := httptest.NewRequest("GET", "/"+bigZip.Name(), nil)
+		req.Header.Set("Range", "bytes=0-999")
+		rec := httptest.NewRecorder()
+		ended := make(chan bool)
+		go func() {
+			(&godown.Handler{Source: r.Cache}).ServeHTTP(rec, req)
+			close(ended)
+		}()
+		w.Write(zip[:300_000])
+		pass(2 * time.Second)
+		w.Write(zip[300_000:])
+		w.Close()
+		<-ended
+		if rec.Code != 200 || !bytes.Equal(rec.Body.Bytes(), zip) {
+			t.Errorf("status %d with %d bytes", rec.Code, rec.Body.Len())
+		}
+	})
 }
 
 // When the first upstream's zip turns out wrong, a reader goes on with the next

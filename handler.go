@@ -201,6 +201,13 @@ func serveContent(w http.ResponseWriter, r *http.Request, ev *Event, f *File, co
 	paced := &pacedWriter{ResponseWriter: w, control: http.NewResponseController(w)}
 	defer paced.done()
 	follower, follows := f.Body.(*follower)
+	if follows && r.Header["Range"] != nil && !follower.flight.settled() {
+		// A part would be a whole answer of bytes that nobody has verified.
+		whole := *r
+		whole.Header = r.Header.Clone()
+		whole.Header.Del("Range")
+		r = &whole
+	}
 	if follows && r.Method == http.MethodGet && !conditional(r) {
 		head["Content-Length"] = []string{strconv.FormatInt(f.Size, 10)}
 		head["Accept-Ranges"] = []string{"bytes"}

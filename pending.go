@@ -113,7 +113,7 @@ func (c *Cache) verifyMarked(ctx context.Context, req Request) error {
 	}
 	if _, bad := errors.AsType[*Mismatch](err); bad {
 		_ = c.rotten(ctx, req, err) // said by its alarm
-		c.join(req, nil).leave()
+		c.join(req, nil, false).leave()
 		return nil
 	}
 	return err

@@ -42,12 +42,11 @@ func (c *Cache) flyFixed(ctx context.Context, fl *flight) {
 // returns nil, or returns what is wrong with it. When nobody gives anything
 // good, instead says what to answer.
 func (c *Cache) fetch(ctx context.Context, fl *flight, take func(*spool, *File) error, instead func(error) (*File, error)) {
-	release, err := c.acquire(ctx)
-	if err != nil {
+	if err := c.acquire(ctx); err != nil {
 		fl.settle(instead(err))
 		return
 	}
-	defer release()
+	defer c.places.Leave()
 	c.counts.fetches.Add(1)
 	c.counts.fetching.Add(1)
 	defer c.counts.fetching.Add(-1)
@@ -121,6 +120,10 @@ func (c *Cache) receive(ctx context.Context, fl *flight, f *File, pieces bool, t
 	} else {
 		err = fill(ctx, s, f, limit)
 	}
+	if o, ok := f.Body.(interface{ Origin() string }); ok {
+		g := *f
+		f, g.Origin = &g, o.Origin() // several may have given it
+	}
 	if err != nil {
 		if s.written() > limit {
 			return c.mismatch(fl.req, f, err.Error())
@@ -133,8 +136,12 @@ func (c *Cache) receive(ctx context.Context, fl *flight, f *File, pieces bool, t
 	return take(s, f)
 }
 
+// quickRate is how many bytes per second a body may yet arrive with whose
+// first bytes were slow.
+const quickRate = 20 << 20
+
 // offerSlow lets callers follow a body that takes longer than StreamAfter, as
-// soon as that is clear. Those who wait for one that is quick get it verified:
+// soon as that is clear: at once where it is so big that it would at quickRate. Those who wait for one that is quick get it verified:
 // should it be wrong, and another upstream's right, they notice nothing. The
 // returned function ends the watch.
 func (c *Cache) offerSlow(fl *flight, s *spool, origin string) (stop func()) {
@@ -147,7 +154,8 @@ func (c *Cache) offerSlow(fl *flight, s *spool, origin string) (stop func()) {
 		for {
 			took, n := time.Since(start), s.written()
 			whole := float64(took) * float64(s.size) / float64(max(n, 1)) // the time that all of it takes, at this rate
-			if took >= c.StreamAfter || n > 0 && took > 0 && whole > 2*float64(c.StreamAfter) {
+			slow := whole > 2*float64(c.StreamAfter) && float64(s.size) > quickRate*c.StreamAfter.Seconds()
+			if took >= c.StreamAfter || n > 0 && took > 0 && slow {
 				fl.offer(s, origin)
 				return
 			}

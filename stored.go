@@ -307,7 +307,7 @@ func (c *Cache) recheckOne(ctx context.Context, req Request) {
 	}
 	if _, bad := errors.AsType[*Mismatch](err); bad {
 		_ = c.rotten(ctx, req, err) // said by its alarm
-		c.join(req, nil).leave()
+		c.join(req, nil, false).leave()
 	} else if err != nil {
 		if _, ok := errors.AsType[*Unverified](err); !ok {
 			c.storeFailed(req, err)

@@ -109,6 +109,9 @@ func (r *SumRoute) through(ctx context.Context, up Getter, path string, supporte
 		}
 	}
 	data, err := up.Get(ctx, prefix+path)
+	if absent, ok := errors.AsType[*NotFound](err); ok && absent.Unasked {
+		return nil, errUnsupported // it may not be asked for this
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -269,7 +269,7 @@ func (s *Sums) prove(ctx context.Context, record []byte) error {
 		head, _ = s.latest()
 	} else if _, err := s.open(signed); err != nil {
 		return err
-	} else if !isCachedOnly(ctx) {
+	} else if !IsCachedOnly(ctx) {
 		// The tree that we know suffices. That its head goes on in this one is
 		// for nobody to wait for.
 		s.mergeLater(signed)

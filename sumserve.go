@@ -61,10 +61,10 @@ func (s *Sums) fetchLatest(ctx context.Context) (*File, error) {
 	s.mu.Lock()
 	fresh := time.Since(s.asked) < s.TTL
 	s.mu.Unlock()
-	if signed != nil && (fresh || isCachedOnly(ctx)) {
+	if signed != nil && (fresh || IsCachedOnly(ctx)) {
 		return s.sumFile(signed, Hit, s.TTL), nil
 	}
-	if isCachedOnly(ctx) {
+	if IsCachedOnly(ctx) {
 		return nil, &NotFound{Text: "not in the cache: the latest head of " + s.Spec.Name}
 	}
 	status := Miss
@@ -121,7 +121,7 @@ func (s *Sums) fetchLookup(ctx context.Context, name string) (*File, error) {
 	if r, err := s.atHand(ctx, "lookup/"+name); err == nil {
 		return s.sumFile(r, Hit, forEver), nil
 	}
-	if isCachedOnly(ctx) {
+	if IsCachedOnly(ctx) {
 		return nil, &NotFound{Text: "not in the cache: lookup/" + name}
 	}
 	r, err := s.Lookup(ctx, path, version)
@@ -151,7 +151,7 @@ func (s *Sums) fetchTile(ctx context.Context, path string) (*File, error) {
 		status = Hit
 	}
 	if !s.covers(hashes) {
-		if isCachedOnly(ctx) {
+		if IsCachedOnly(ctx) {
 			return nil, &NotFound{Text: "not in the cache: " + path}
 		}
 		if err := s.renewHead(ctx); err != nil {
@@ -166,7 +166,7 @@ func (s *Sums) fetchTile(ctx context.Context, path string) (*File, error) {
 	if err == nil && t.L == -1 {
 		data, err = s.provenRecords(ctx, t, data)
 	}
-	if err != nil && isCachedOnly(ctx) {
+	if err != nil && IsCachedOnly(ctx) {
 		return nil, &NotFound{Text: "not in the cache: " + path}
 	}
 	if err != nil {
@@ -233,7 +233,7 @@ func (s *Sums) provenRecords(ctx context.Context, t tlog.Tile, hashes []byte) ([
 	if data, err := s.load(ctx, t.Path()); err == nil && s.checkRecords(t, data, hashes) == nil {
 		return data, nil
 	}
-	if isCachedOnly(ctx) {
+	if IsCachedOnly(ctx) {
 		return nil, fs.ErrNotExist
 	}
 	data, err := s.fetch(ctx, t.Path())

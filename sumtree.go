@@ -220,7 +220,7 @@ func (r *tileReader) readTile(tile tlog.Tile) ([]byte, error) {
 		r.kept.Store(true)
 		return data, nil
 	}
-	if isCachedOnly(r.ctx) {
+	if IsCachedOnly(r.ctx) {
 		return nil, fmt.Errorf("%s is not in the cache", tile.Path())
 	}
 	data, err := s.fetch(r.ctx, tile.Path())

@@ -37,7 +37,8 @@ type Upstream struct {
 
 	once   sync.Once
 	client *http.Client
-	base   url.URL // without user information
+	bulk   *http.Client // for zips
+	base   url.URL      // without user information
 	auth   string
 }
 
@@ -62,10 +63,12 @@ func NewTransport(t Timeouts, proxy func(*http.Request) (*url.URL, error)) *http
 		TLSHandshakeTimeout:   t.TLS,
 		ResponseHeaderTimeout: t.FirstByte,
 		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   64,
+		MaxIdleConnsPerHost:   256,
 		IdleConnTimeout:       90 * time.Second,
 		DisableCompression:    true, // bytes are kept as they are, and can be resumed
 		ReadBufferSize:        64 << 10,
+
+		MaxResponseHeaderBytes: 256 << 10,
 	}
 }
 
@@ -86,6 +89,18 @@ func (u *Upstream) init() {
 		u.auth = r.Header.Get("Authorization")
 	}
 	u.client = &http.Client{Transport: u.Transport, CheckRedirect: u.checkRedirect}
+	u.bulk = u.client
+	if t, ok := u.Transport.(*http.Transport); ok && u.URL.Scheme == "https" {
+		// With HTTP/2 all zips would share one connection, which over a long line is one slow pipe.
+		t = t.Clone()
+		t.ForceAttemptHTTP2, t.TLSNextProto = false, map[string]func(string, *tls.Conn) http.RoundTripper{}
+		t.Protocols = new(http.Protocols)
+		t.Protocols.SetHTTP1(true)
+		if t.TLSClientConfig != nil {
+			t.TLSClientConfig.NextProtos = nil
+		}
+		u.bulk = &http.Client{Transport: t, CheckRedirect: u.checkRedirect}
+	}
 }
 
 func (u *Upstream) checkRedirect(r *http.Request, via []*http.Request) error {
@@ -270,7 +285,11 @@ func (u *Upstream) ask(ctx context.Context, call *Call, name string, header http
 		if u.auth != "" {
 			r.Header.Set("Authorization", u.auth)
 		}
-		resp, err := u.client.Do(r)
+		client := u.client
+		if call.Kind == Zip.String() {
+			client = u.bulk
+		}
+		resp, err := client.Do(r)
 		again := time.Duration(-1) // no
 		if err != nil {
 			err = u.explain(ctx, err)
@@ -357,7 +376,7 @@ func (u *Upstream) refusal(resp *http.Response, name string) (again time.Duratio
 // text: its first lines. It reads on for a while, so that the connection can be
 // used again.
 func (u *Upstream) refusalText(resp *http.Response) string {
-	timer := time.AfterFunc(u.Stall, func() { resp.Body.Close() })
+	timer := time.AfterFunc(min(u.Stall, refusalWait), func() { resp.Body.Close() })
 	defer timer.Stop()
 	data, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
 	io.CopyN(io.Discard, resp.Body, 64<<10)
@@ -367,16 +386,27 @@ func (u *Upstream) refusalText(resp *http.Response) string {
 	return strings.TrimSpace(strings.ToValidUTF8(string(data), "?"))
 }
 
+// refusalWait is how long the text of an answer is waited for whose status says all that counts.
+const refusalWait = 500 * time.Millisecond
+
+// retryAfter returns how long an upstream asks us to wait, at most longestWait.
 func retryAfter(h http.Header) (d time.Duration, said bool) {
 	v := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(v, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second, true
-	}
 	if t, err := http.ParseTime(v); err == nil {
-		return max(0, time.Until(t)), true
+		return min(max(0, time.Until(t)), longestWait), true
 	}
-	return 0, false
+	if v == "" || strings.Trim(v, "0123456789") != "" {
+		return 0, false
+	}
+	seconds, err := strconv.ParseUint(v, 10, 31)
+	if err != nil {
+		return longestWait, true // more than that
+	}
+	return min(time.Duration(seconds)*time.Second, longestWait), true
 }
+
+// longestWait is the longest wait that an upstream's word is taken for.
+const longestWait = 10 * time.Minute
 
 // explain names the upstream in a failed exchange's error. It leaves out the
 // URL that net/http puts there, and texts that may hold another: a Location
@@ -390,7 +420,7 @@ func (u *Upstream) explain(ctx context.Context, err error) error {
 		return fmt.Errorf("upstream %s: %w", u.Name(), err)
 	}
 	if _, ok := errors.AsType[redirectError](err); !ok && !plainFailure(err) {
-		err = errors.New("its answer is not HTTP, or redirects to what is no URL")
+		err = errors.New("its answer is not HTTP, has a header that is too long, or redirects to what is no URL")
 	}
 	return fmt.Errorf("upstream %s: %w", u.Name(), err)
 }

@@ -40,7 +40,7 @@ type Config struct {
 	NotFoundTTL time.Duration `key:"not-found-ttl" default:"30s" min:"0s" help:"how long an upstream's 404 or 410 is remembered"`
 
 	Memory    Size          `key:"memory" section:"Limits" default:"64MiB" min:"0" help:"memory for a cache of small files (.info, .mod, lists); 0 reads each from the disk"`
-	Fetches   int           `key:"fetches" default:"64" min:"1" help:"how many fetches from upstreams may be under way at once"`
+	Fetches   int           `key:"fetches" default:"256" min:"1" help:"how many fetches from upstreams may be under way at once"`
 	FetchWait time.Duration `key:"fetch-wait" default:"30s" min:"0s" help:"how long a request waits for one of those places before it is answered 503 with Retry-After"`
 	Drain     time.Duration `key:"drain" default:"30s" min:"0s" help:"how long requests under way may take to end after the first SIGTERM or SIGINT; a second one stops at once"`
 
@@ -56,13 +56,16 @@ type Config struct {
 	Mirrors      Mirrors       `key:"mirrors" section:"Mirrors" computed:"none" only:"file" help:"mirrors of which there is more to say than a URL, each with the keys below"`
 	Choose       string        `key:"choose" default:"fastest" oneof:"fastest|ordered|round-robin|least-busy|race" help:"which mirror of a group is asked first: 'fastest' by what was learnt of each, 'ordered' as written, 'round-robin' in turns by weight, 'least-busy' the one with the fewest requests under way for its weight, 'race' all at once"`
 	Hedge        int           `key:"hedge" default:"10" min:"0" max:"100" help:"how many of 100 requests may be asked of a second mirror as well because the first is late; 0: none"`
-	Split        Size          `key:"split" default:"4MiB" min:"0" help:"zips that are larger are fetched in several pieces at once; 0: never"`
-	Streams      int           `key:"streams" default:"4" min:"1" max:"64" help:"pieces of one file that are fetched at once from one mirror"`
+	Split        Size          `key:"split" default:"1MiB" min:"0" help:"zips that are larger are fetched in several pieces at once; 0: never"`
+	Streams      int           `key:"streams" default:"16" min:"1" max:"64" help:"pieces of one file that are fetched at once from one mirror"`
+	Connections  int           `key:"connections" default:"64" min:"1" max:"1024" help:"how many zips, or pieces of them, may be fetched at once from one mirror that has no connections: of its own; of these as many are used as are found to bring more bytes"`
 	Probe        time.Duration `key:"probe" default:"30s" min:"0s" help:"time between trial requests to a mirror that is down or idle; 0: none are made"`
 	ProbeTimeout time.Duration `key:"probe-timeout" default:"1s" min:"1ms" help:"time for such a trial"`
 	Rise         int           `key:"rise" default:"2" min:"1" help:"successes in a row that bring a mirror back"`
 	Fall         int           `key:"fall" default:"3" min:"1" help:"failures in a row that take a mirror out"`
 	StreamAfter  time.Duration `key:"stream-after" default:"1s" min:"0s" help:"a zip that takes longer to arrive is passed on while it arrives, but for its last 64 KiB; one that is quicker is passed on when it is verified, so that a mirror's wrong file is replaced unnoticed. 'godown run' waits for the whole unless this is given, as its client is on the same machine"`
+
+	Prefetch string `key:"prefetch" section:"Fetching ahead" default:"all" oneof:"off|mods|all" help:"what is fetched before it is asked for, by what a client has asked for: 'mods' are the small files (.mod, .info, lists), 'all' zips too, 'off' nothing"`
 
 	LogFormat string `key:"log-format" section:"Logs" default:"text" oneof:"text|json" help:"format of the log on stderr"`
 	LogLevel  string `key:"log-level" default:"info" oneof:"debug|info|warn|error" help:"the least important records that are logged"`

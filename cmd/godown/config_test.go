@@ -54,12 +54,12 @@ func TestDefaults(t *testing.T) {
 		Listen: "127.0.0.1:8080", Data: filepath.Join(cache, "godown"),
 		Upstream: "https://go.example", SumDB: "sum.golang.org", Verify: "require",
 		TTL: time.Minute, NotFoundTTL: 30 * time.Second,
-		Memory: 64 << 20, Fetches: 64, FetchWait: 30 * time.Second, Drain: 30 * time.Second,
+		Memory: 64 << 20, Fetches: 256, FetchWait: 30 * time.Second, Drain: 30 * time.Second,
 		FetchTimeout: 15 * time.Minute, ConnectTimeout: 10 * time.Second, TLSTimeout: 10 * time.Second,
 		FirstByteTimeout: 30 * time.Second, StallTimeout: 5 * time.Second, Retries: 2,
-		Choose: "fastest", Hedge: 10, Split: 4 << 20, Streams: 4,
+		Choose: "fastest", Hedge: 10, Split: 1 << 20, Streams: 16, Connections: 64,
 		Probe: 30 * time.Second, ProbeTimeout: time.Second, Rise: 2, Fall: 3, StreamAfter: time.Second,
-		DirectJobs: 4, DirectTimeout: 10 * time.Minute, LogFormat: "text", LogLevel: "info",
+		DirectJobs: 4, DirectTimeout: 10 * time.Minute, Prefetch: "all", LogFormat: "text", LogLevel: "info",
 	}
 	for _, o := range configOptions() {
 		if got, want := o.Text(c), o.Text(&want); got != want {

@@ -85,6 +85,20 @@ func rootOf(name string, data []byte) (*yaml.Node, error) {
 	return root, nil
 }
 
+// noSuchKey says that a key is none of those of options, and where it might belong.
+func noSuchKey(origin, key string, options []option) error {
+	hint := didYouMean(key, keysOf(options))
+	switch _, top := optionByKey(key); {
+	case options[0].Key == configOptions()[0].Key:
+		return fmt.Errorf("%s: there is no key %q%s", origin, maskSecrets(key), hint)
+	case hint == "" && top:
+		hint = "; it is a key of the file as a whole"
+	case hint == "":
+		hint = "; there are " + strings.Join(keysOf(options), ", ")
+	}
+	return fmt.Errorf("%s: there is no key %q in an entry of mirrors%s", origin, maskSecrets(key), hint)
+}
+
 // readKeys stores what a mapping says in the struct that target points to,
 // whose fields options are, and returns it with its places.
 func readKeys(name string, root *yaml.Node, options []option, target any) (settings, []error) {
@@ -99,7 +113,7 @@ func readKeys(name string, root *yaml.Node, options []option, target any) (setti
 		}
 		i := slices.IndexFunc(options, func(o option) bool { return o.Key == k.Value })
 		if i < 0 || k.Kind != yaml.ScalarNode {
-			problems = append(problems, fmt.Errorf("%s: there is no key %q%s", origin, maskSecrets(k.Value), didYouMean(k.Value, keysOf(options))))
+			problems = append(problems, noSuchKey(origin, k.Value, options))
 			continue
 		}
 		o := options[i]

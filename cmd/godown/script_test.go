@@ -110,7 +110,8 @@ func setUp(env *testscript.Env, buildCache string) error {
 	if err != nil {
 		return err
 	}
-	env.Vars = append(env.Vars, "GODOWN="+program) // for scripts that change PATH
+	env.Vars = append(env.Vars, "GODOWN="+program)     // for scripts that change PATH
+	env.Vars = append(env.Vars, "GODOWN_PREFETCH=off") // scripts count requests; those about fetching ahead switch it on
 	env.Vars = append(env.Vars, godowntest.GoEnv(home, "off", "off")...)
 	for _, v := range []string{
 		"HOME=" + home,

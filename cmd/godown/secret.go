@@ -14,7 +14,7 @@ const mask = "xxxxx"
 // too, since tokens are given that way. It works on what is no valid URL as
 // well, and rather masks too much there.
 func maskSecrets(text string) string {
-	if !strings.Contains(text, "@") {
+	if !strings.ContainsAny(text, "@?#") {
 		return text
 	}
 	var b strings.Builder
@@ -43,13 +43,17 @@ func maskEntry(text string) string {
 		// Such as a password with an unescaped "/" or ",": what is a secret in it, nobody can tell.
 		return scheme + mask
 	}
+	// A token may stand in a query.
+	if i := strings.IndexAny(rest, "?#"); found && i >= 0 && i+1 < len(rest) {
+		rest = rest[:i+1] + mask
+	}
 	end := strings.IndexAny(rest, "/?#")
 	if end < 0 || !found && strings.Contains(rest[end:], "@") {
 		end = len(rest)
 	}
 	at := strings.LastIndex(rest[:end], "@")
 	if at < 0 {
-		return text
+		return scheme + rest
 	}
 	user, password, _ := strings.Cut(rest[:at], ":")
 	// Git hosts take a token for the user with one of these for the password.

@@ -47,6 +47,7 @@ func startServer(p *proxy, address string, log *slog.Logger) (*server, error) {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnState:         s.connection,
 	}
 	go func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -54,6 +55,16 @@ func startServer(p *proxy, address string, log *slog.Logger) (*server, error) {
 		}
 	}()
 	return s, nil
+}
+
+// connection is told what becomes of a client's connection.
+func (s *server) connection(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.ahead.Connected(c.RemoteAddr().String())
+	case http.StateClosed, http.StateHijacked:
+		s.ahead.Gone(c.RemoteAddr().String())
+	}
 }
 
 // localURL returns a URL of the listener that works on this machine.

@@ -22,7 +22,7 @@ type upstreamEntry struct {
 
 // same reports whether two entries with URLs are the same mirror, with the same said of it.
 func (e upstreamEntry) same(o upstreamEntry) bool {
-	return e.Mirror == o.Mirror && e.URL.String() == o.URL.String()
+	return e.Mirror == o.Mirror && strings.TrimSuffix(e.URL.String(), "/") == strings.TrimSuffix(o.URL.String(), "/")
 }
 
 // resolveUpstream parses an upstream list: GOPROXY syntax, in which a name may

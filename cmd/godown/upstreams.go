@@ -79,6 +79,7 @@ func newMirror(cfg *Config, observer *obs.Observer, e upstreamEntry) (mirror.Mir
 		}
 		transport.TLSClientConfig = tls
 		m.Upstream.Header = said.header()
+		m.Name = said.Name
 		m.Weight, m.Bandwidth, m.Connections = said.Weight, int64(said.Bandwidth), said.Connections
 		m.Only, m.Never = string(said.Only), string(said.Never)
 	}
@@ -93,17 +94,18 @@ func poolOptions(cfg *Config, observer *obs.Observer) (mirror.Options, error) {
 		return mirror.Options{}, err
 	}
 	return mirror.Options{
-		Choose:  choose,
-		Stall:   cfg.StallTimeout,
-		Retries: orNever(cfg.Retries),
-		Hedge:   orNever(float64(cfg.Hedge) / 100),
-		Split:   orNever(int64(cfg.Split)),
-		Streams: cfg.Streams,
-		Every:   orNever(cfg.Probe),
-		Timeout: cfg.ProbeTimeout,
-		Rise:    cfg.Rise,
-		Fall:    cfg.Fall,
-		Changed: func(c mirror.Change) { observer.MirrorChanged(c.Mirror, c.From, c.To, c.Why) },
+		Choose:      choose,
+		Stall:       cfg.StallTimeout,
+		Retries:     orNever(cfg.Retries),
+		Hedge:       orNever(float64(cfg.Hedge) / 100),
+		Split:       orNever(int64(cfg.Split)),
+		Streams:     cfg.Streams,
+		Connections: cfg.Connections,
+		Every:       orNever(cfg.Probe),
+		Timeout:     cfg.ProbeTimeout,
+		Rise:        cfg.Rise,
+		Fall:        cfg.Fall,
+		Changed:     func(c mirror.Change) { observer.MirrorChanged(c.Mirror, c.From, c.To, c.Why) },
 	}, nil
 }
 

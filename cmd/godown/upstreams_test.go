@@ -23,9 +23,9 @@ func TestGroups(t *testing.T) {
 		{"https://x.example|direct", "1 x.example", "any -"},
 		{"https://x.example|https://y.example,https://z.example|off", "1 x.example, 1 y.example, 2 z.example", "- any -"},
 		{"https://x.example,https://y.example|https://z.example", "1 x.example, 2 y.example, 2 z.example", "- -"},
-		{"mirrors,direct", "1 a.example, 1 b.example", "- -"},
-		{"office|mirrors|office|direct", "1 a.example, 1 b.example", "any -"},
-		{"office,mirrors", "1 a.example, 2 a.example, 2 b.example", "- -"},
+		{"mirrors,direct", "1 office, 1 b.example", "- -"},
+		{"office|mirrors|office|direct", "1 office, 1 b.example", "any -"},
+		{"office,mirrors", "1 office, 2 office, 2 b.example", "- -"},
 		{"https://x.example|", "1 x.example", "-"},
 		{"direct", "", "-"},
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/godown-dev/godown/internal/mirror"
 	"github.com/godown-dev/godown/internal/obs"
 	"github.com/godown-dev/godown/internal/vcs"
+	"github.com/godown-dev/godown/internal/warm"
 	"golang.org/x/mod/module"
 )
 
@@ -27,6 +28,7 @@ type proxy struct {
 	handler  http.Handler
 	observer *obs.Observer
 	cache    *godown.Cache
+	ahead    *warm.Predictor
 	sums     *godown.Sums // nil: there is no checksum database
 	stores   stores
 	pools    []*mirror.Pool     // the groups of the upstream list, in its order
@@ -89,11 +91,21 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 		Memory:       atLeast(int64(cfg.Memory), 1),
 		Alarm:        observer.Alarm,
 	}
-	handler.Source = cache
+	foreign := joinPatterns(cfg.Private, cfg.NoProxy, cfg.NoSumDB)
+	mode, err := warm.ParseMode(cfg.Prefetch)
+	if err != nil {
+		return nil, errors.Join(err, stores.Close())
+	}
+	predictor := &warm.Predictor{
+		Source: cache,
+		Mode:   mode,
+		Skip:   func(path string) bool { return module.MatchPrefixPatterns(foreign, path) },
+	}
+	handler.Source = predictor
 	observer.Watch(cache.Stats, (&storeSize{store: stores.modules}).bytes)
 
 	ctx, stop := context.WithCancel(context.Background())
-	p := &proxy{handler: observer.Handler(handler), observer: observer, cache: cache, sums: sums, stores: stores, pools: up.pools, stop: stop}
+	p := &proxy{handler: observer.Handler(handler), observer: observer, cache: cache, ahead: predictor, sums: sums, stores: stores, pools: up.pools, stop: stop}
 	observer.WatchMirrors(p.mirrors)
 	p.working.Go(func() { cache.VerifyPending(ctx, time.Minute) })
 	for _, pool := range p.pools {
@@ -117,6 +129,7 @@ func (p *proxy) mirrors() []godown.MirrorStatus {
 // Close ends the proxy: fetches under way may end until ctx does.
 func (p *proxy) Close(ctx context.Context) error {
 	p.stop()
+	p.ahead.Close()
 	err := p.cache.Close(ctx)
 	p.working.Wait()
 	if p.sums != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/godown-dev/godown"
@@ -24,17 +25,19 @@ type contest[T any] struct {
 	ask     func(context.Context, *member) (T, error) // in a place that was acquired, which it releases
 	discard func(T)                                   // what is to be done with an answer that nobody wants
 
-	results chan entry[T]
-	asked   []*member
-	running []*attempt
-	missing []*attempt // who said "not found"
-	errs    []error    // of the others
+	results  chan entry[T]
+	begun    chan struct{} // somebody has got his place
+	asked    []*member
+	running  []*attempt
+	missing  []*attempt // who said "not found"
+	hopeless int        // so many of asked are not waited for: something is missing, and they hang
+	errs     []error    // of the others
 }
 
 // An attempt is a request to one mirror.
 type attempt struct {
 	m      *member
-	start  time.Time
+	start  atomic.Pointer[time.Time] // when it got its place; nil: it waits for it
 	took   time.Duration
 	cancel context.CancelCauseFunc
 	hedge  bool // asked besides another that was late
@@ -52,6 +55,7 @@ var errLost = fmt.Errorf("another mirror was faster: %w", context.Canceled)
 // run returns the first good answer, and who gave it.
 func (c *contest[T]) run(ctx context.Context) (value T, m *member, err error) {
 	c.results = make(chan entry[T], len(c.order)+len(c.last))
+	c.begun = make(chan struct{}, len(c.order)+len(c.last))
 	defer c.leave()
 	c.next(ctx, false)
 	for c.all && len(c.asked) < len(c.order) {
@@ -60,14 +64,26 @@ func (c *contest[T]) run(ctx context.Context) (value T, m *member, err error) {
 	for {
 		timer := time.NewTimer(c.patience())
 		select {
+		case <-c.begun:
+			timer.Stop()
 		case <-ctx.Done():
 			timer.Stop()
 			return value, nil, c.outOfTime(ctx)
 		case <-timer.C:
-			if c.confirming() {
+			switch {
+			case c.confirming():
 				return value, nil, c.conclude() // they have failed, as was expected
-			}
-			if c.mayHedge() {
+			case c.lacking():
+				for _, a := range c.running {
+					a.m.late(a.since())
+				}
+				c.hopeless = len(c.asked)
+				if !c.next(ctx, false) {
+					return value, nil, c.conclude()
+				}
+			case c.running[len(c.running)-1].start.Load() == nil && c.order[len(c.asked)].full(c.req.Kind == godown.Zip):
+				// No other has a place yet.
+			case c.mayHedge():
 				c.next(ctx, true)
 			}
 		case r := <-c.results:
@@ -106,12 +122,14 @@ func (c *contest[T]) next(ctx context.Context, hedge bool) bool {
 	}
 	m := list[len(c.asked)]
 	ctx, cancel := context.WithCancelCause(ctx)
-	a := &attempt{m: m, start: time.Now(), cancel: cancel, hedge: hedge}
+	a := &attempt{m: m, cancel: cancel, hedge: hedge}
 	c.asked, c.running = append(c.asked, m), append(c.running, a)
 	c.pool.working.Go(func() {
 		var value T
-		if a.err = m.acquire(ctx); a.err == nil {
+		if a.err = m.acquire(ctx, c.req.Kind == godown.Zip); a.err == nil {
 			start := time.Now()
+			a.start.Store(&start)
+			c.begun <- struct{}{}
 			value, a.err = c.ask(ctx, m)
 			a.took = time.Since(start)
 		}
@@ -134,7 +152,11 @@ func (c *contest[T]) patience() time.Duration {
 	}
 	a := c.running[len(c.running)-1]
 	if c.confirming() {
-		return max(confirmPatience-time.Since(a.start), 0)
+		return max(confirmPatience-a.since(), 0)
+	}
+	if c.lacking() {
+		_, overdue := a.m.patience()
+		return max(min(2*overdue, c.pool.Stall)-a.since(), 0)
 	}
 	if len(c.asked) >= len(c.order) || c.all {
 		return forever
@@ -144,7 +166,18 @@ func (c *contest[T]) patience() time.Duration {
 	if c.pool.Hedge <= 0 || !c.pool.budget.affords() {
 		wait = overdue
 	}
-	return max(wait-time.Since(a.start), 0)
+	if a.start.Load() != nil {
+		return max(wait-a.since(), 0)
+	}
+	return leastPatience // it is not late, but another may have a place
+}
+
+// since returns the time since a got its place; 0: it has none.
+func (a *attempt) since() time.Duration {
+	if start := a.start.Load(); start != nil {
+		return time.Since(*start)
+	}
+	return 0
 }
 
 // confirmPatience is how long one that is not well is waited for, to confirm
@@ -155,14 +188,23 @@ const confirmPatience = 500 * time.Millisecond
 // well, about something that a healthy one does not have.
 func (c *contest[T]) confirming() bool {
 	return len(c.missing) > 0 && len(c.running) > 0 &&
-		!slices.ContainsFunc(c.running, func(a *attempt) bool { return !slices.Contains(c.last, a.m) })
+		!slices.ContainsFunc(c.running, func(a *attempt) bool {
+			return !slices.Contains(c.last, a.m) && !slices.Contains(c.asked[:c.hopeless], a.m)
+		})
+}
+
+// lacking reports whether a mirror has said "not found", and only the others'
+// word is waited for: nobody else can be asked.
+func (c *contest[T]) lacking() bool {
+	return len(c.missing) > 0 && len(c.running) > 0 && len(c.asked) >= len(c.order)
 }
 
 // mayHedge reports whether the last one asked is so late that another may be
-// asked, and takes that from the budget; one that is overdue costs nothing.
+// asked, and takes that from the budget; one that is overdue costs nothing, nor
+// one that still waits for its place.
 func (c *contest[T]) mayHedge() bool {
 	a := c.running[len(c.running)-1]
-	if _, overdue := a.m.patience(); time.Since(a.start) >= overdue {
+	if _, overdue := a.m.patience(); a.since() >= overdue || a.start.Load() == nil {
 		return true
 	}
 	return c.pool.Hedge > 0 && c.pool.budget.spend()
@@ -180,8 +222,8 @@ func (c *contest[T]) won(winner *attempt) {
 	for _, a := range c.running {
 		if a.hedge {
 			a.m.hedged(false)
-		} else if winner.hedge && !c.all {
-			a.m.late(time.Since(a.start))
+		} else if winner.hedge && !c.all && a.start.Load() != nil {
+			a.m.late(a.since())
 		}
 	}
 }
@@ -220,7 +262,7 @@ func (c *contest[T]) outOfTime(ctx context.Context) error {
 
 // conclude makes one error of what all have said.
 func (c *contest[T]) conclude() error {
-	if len(c.missing) > 0 {
+	if len(c.missing) > 0 && (len(c.errs) == 0 || c.agree <= len(c.order)+len(c.last)) {
 		denied := slices.IndexFunc(c.errs, func(err error) bool {
 			_, ok := errors.AsType[*godown.Denied](err)
 			return ok

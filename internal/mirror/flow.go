@@ -40,7 +40,7 @@ func openFlow(ctx context.Context, m *member, req godown.Request, off, n int64, 
 	part, err := m.Upstream.Part(ctx, req, off, n, tag)
 	if err != nil {
 		cancel(nil)
-		m.release()
+		m.release(true)
 		return nil, err
 	}
 	return &flow{Part: part, m: m, ctx: ctx, cancel: cancel, start: time.Now(), at: part.Off}, nil
@@ -64,6 +64,7 @@ func (f *flow) Read(p []byte) (int, error) {
 	f.n += int64(n)
 	f.at += int64(n)
 	if n > 0 {
+		f.m.flowed(n)
 		if waitErr := f.m.limit.wait(f.ctx, n); waitErr != nil && err == nil {
 			err = waitErr
 		}
@@ -104,7 +105,7 @@ func (f *flow) Close() {
 	f.m.moved(f.n, time.Since(f.start))
 	f.Part.Close()
 	f.cancel(nil)
-	f.m.release()
+	f.m.release(true)
 }
 
 // broken notes why the flow ended before its time.

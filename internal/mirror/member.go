@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,13 +19,15 @@ type member struct {
 	index   int
 	name    string
 	options *Options
-	slots   chan struct{} // one for each request under way; nil: no limit
-	limit   *limiter      // nil: no limit
+	small   *godown.Places // one for each request for a small file under way
+	bulk    *godown.Places // one for each request for a zip or a piece of it; where connections are limited, the same as small
+	limit   *limiter       // nil: no limit
 
 	mu       sync.Mutex // guards the fields below
 	circuit  circuit
 	learnt   learnt
 	busy     time.Time            // it asked us to wait until then
+	busied   time.Time            // when it did; zero: it has answered since
 	noRanges bool                 // learnt, or known beforehand
 	benched  map[string]time.Time // module paths that it gave wrong files of, and until when it is not asked for them
 	lies     float64              // wrong files of late
@@ -32,6 +35,7 @@ type member struct {
 	noMix    time.Time            // until then nothing of it is mixed with what others give
 	sumdb    map[string]sumState  // by name of the database
 	underWay int
+	width    width     // of bulk, where connections are not limited
 	last     time.Time // it was last asked
 	counts   counts
 }
@@ -59,11 +63,16 @@ func newMember(m Mirror, index int, o *Options) *member {
 	m.Weight = max(m.Weight, 1)
 	m.Upstream.Retries = -1 // the pool retries, and continues what breaks off
 	m.Upstream.Stall = o.Stall
-	x := &member{Mirror: m, index: index, name: m.Upstream.Name(), options: o, noRanges: m.Facts.NoRanges, benched: make(map[string]time.Time), sumdb: make(map[string]sumState)}
+	x := &member{Mirror: m, index: index, name: cmp.Or(m.Name, m.Upstream.Name()), options: o, noRanges: m.Facts.NoRanges, benched: make(map[string]time.Time), sumdb: make(map[string]sumState)}
 	x.counts.failures = make(map[string]int64)
 	x.circuit.since = time.Now()
-	if m.Connections > 0 {
-		x.slots = make(chan struct{}, m.Connections)
+	if n := m.Connections; n > 0 {
+		x.small = godown.NewPlaces(n, n/8)
+		x.bulk = x.small
+	} else {
+		x.width = newWidth(o.Connections, x.circuit.since)
+		x.small = godown.NewPlaces(maxSmallRequests, maxSmallRequests/8)
+		x.bulk = godown.NewPlaces(x.width.n, x.width.n/8)
 	}
 	if m.Bandwidth > 0 {
 		x.limit = &limiter{perSecond: float64(m.Bandwidth)}
@@ -76,14 +85,25 @@ func (m *member) serves(path string) bool {
 	return (m.Only == "" || module.MatchPrefixPatterns(m.Only, path)) && !module.MatchPrefixPatterns(m.Never, path)
 }
 
+// maxSmallRequests is how many small files are asked of one mirror at once, where
+// no limit is set: as many as HTTP/2 servers allow on one connection, and most
+// others do.
+const maxSmallRequests = 64
+
+// places returns those for requests for a zip, or for small files.
+func (m *member) places(bulk bool) *godown.Places {
+	if bulk {
+		return m.bulk
+	}
+	return m.small
+}
+
 // acquire takes a place for a request, waiting for one if it must.
-func (m *member) acquire(ctx context.Context) error {
-	if m.slots != nil {
-		select {
-		case m.slots <- struct{}{}:
-		case <-ctx.Done():
-			return fmt.Errorf("upstream %s: all of its %d connections are in use: %w", m.name, cap(m.slots), context.Cause(ctx))
-		}
+func (m *member) acquire(ctx context.Context, bulk bool) error {
+	places := m.places(bulk)
+	if err := places.Take(ctx, 0); err != nil {
+		size, _, _ := places.State()
+		return fmt.Errorf("upstream %s: all of its %d connections are in use: %w", m.name, size, err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -93,25 +113,33 @@ func (m *member) acquire(ctx context.Context) error {
 	return nil
 }
 
-func (m *member) release() {
+func (m *member) release(bulk bool) {
 	m.mu.Lock()
 	m.underWay--
 	m.mu.Unlock()
-	if m.slots != nil {
-		<-m.slots
-	}
+	m.places(bulk).Leave()
 }
 
 // full reports whether a request would have to wait for a place.
-func (m *member) full() bool { return m.slots != nil && len(m.slots) == cap(m.slots) }
+func (m *member) full(bulk bool) bool {
+	size, taken, _ := m.places(bulk).State()
+	return taken >= size
+}
 
 // answered notes that m answered a request after d.
 func (m *member) answered(d time.Duration) {
 	m.mu.Lock()
 	m.learnt.answered(d)
-	change := m.circuit.success(time.Now(), m.options)
+	now := time.Now()
+	from, change := stateDown, m.circuit.success(now, m.options)
+	if !m.busied.IsZero() && now.After(m.busy) {
+		m.busied = time.Time{}
+		if change == "" && !m.circuit.down {
+			from, change = stateBusy, stateUp
+		}
+	}
 	m.mu.Unlock()
-	m.tell(change, "it answers again")
+	m.tell(from, change, "it answers again")
 }
 
 // moved notes that m gave n bytes of a body in d.
@@ -120,6 +148,22 @@ func (m *member) moved(n int64, d time.Duration) {
 	defer m.mu.Unlock()
 	m.counts.bytes += n
 	m.learnt.moved(n, d)
+}
+
+// flowed notes that n bytes of a zip have just come, and opens more connections
+// where that pays.
+func (m *member) flowed(n int) {
+	if m.bulk == m.small {
+		return
+	}
+	_, _, waiting := m.bulk.State()
+	m.mu.Lock()
+	changed := m.width.flowed(n, waiting > 0, m.learnt.first, time.Now())
+	size := m.width.n
+	m.mu.Unlock()
+	if changed {
+		m.bulk.Resize(size, size/8)
+	}
 }
 
 // failed notes an error of a request to m. Absence and refusal are answers.
@@ -136,16 +180,26 @@ func (m *member) failed(err error, took time.Duration) {
 	m.mu.Lock()
 	m.note(kind, err, now)
 	after, asked := asksToWait(err)
+	change := ""
 	if asked {
+		if m.busied.IsZero() {
+			m.busied, change = now, stateBusy
+		}
 		m.busy = now.Add(after)
 	}
-	change := ""
 	if kind != "busy" {
 		m.learnt.failed(1)
-		change = m.circuit.failure(now, m.options)
+		if down := m.circuit.failure(now, m.options); down != "" {
+			change = down
+		}
 	}
+	narrower := m.bulk != m.small && m.width.failed(now)
+	size := m.width.n
 	m.mu.Unlock()
-	m.tell(change, err.Error())
+	if narrower {
+		m.bulk.Resize(size, size/8)
+	}
+	m.tell(stateUp, change, err.Error())
 }
 
 // note counts a failure. Caller holds m.mu.
@@ -172,7 +226,7 @@ func (m *member) late(took time.Duration) {
 		m.learnt.answered(took)
 	}
 	m.mu.Unlock()
-	m.tell(change, err.Error())
+	m.tell(stateUp, change, err.Error())
 }
 
 // slow notes that a body was given up because another mirror is much faster.
@@ -250,7 +304,7 @@ func (m *member) lie(req godown.Request, why error) {
 	}
 	m.mu.Unlock()
 	m.options.Changed(Change{Mirror: m.name, From: "up", To: "lied", Why: fmt.Sprintf("it is not asked for %s for %v: %v", req.Path, benchTime, why)})
-	m.tell(change, "it gave several wrong files")
+	m.tell(stateUp, change, "it gave several wrong files")
 }
 
 // liesAt returns how much of m's lies is remembered. Caller holds m.mu.
@@ -271,12 +325,8 @@ func (m *member) suspect() {
 }
 
 // tell tells of a change of state, if there is one.
-func (m *member) tell(to, why string) {
+func (m *member) tell(from, to, why string) {
 	if to != "" {
-		from := stateUp
-		if to == stateUp {
-			from = stateDown
-		}
 		m.options.Changed(Change{Mirror: m.name, From: from, To: to, Why: why})
 	}
 }

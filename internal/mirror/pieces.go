@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"context"
 	"errors"
 	"io"
 	"slices"
@@ -15,6 +16,9 @@ const (
 	leastPiece = 256 << 10
 	// mostPiece is the most: pieces are wanted in their order, by those who wait for the first.
 	mostPiece = 8 << 20
+	// stealTime is what must be gained by taking over a part of another's piece: what
+	// is on its way of that part already is lost.
+	stealTime = 300 * time.Millisecond
 	// pieceTime is how long a piece should take: long beside the wait for its first byte.
 	pieceTime = time.Second
 )
@@ -34,11 +38,15 @@ type piece struct {
 // when none is left, it halves those that take longest.
 type plan struct {
 	mu     sync.Mutex // guards the fields below
+	share  int64      // what a piece may have while there is a connection for each
 	next   int64      // what lies behind has not been dealt out
 	total  int64
 	back   []*piece // given back by those who failed
 	active []*piece
 	err    error // what last went wrong
+
+	waiting context.Context // of those who wait for a connection, until there is nothing left to deal out
+	over    context.CancelFunc
 }
 
 // Scatter writes the zip to w, from several mirrors and connections at once.
@@ -46,20 +54,23 @@ func (s *pieces) Scatter(w io.WriterAt) error {
 	lead := s.flow
 	s.flow = nil
 	p := &plan{total: s.total, next: lead.Size}
+	p.waiting, p.over = context.WithCancel(s.ctx)
+	defer p.over()
 	first := &piece{end: lead.Size, m: lead.m, begun: lead.start}
 	p.active = append(p.active, first)
 
 	var working sync.WaitGroup
+	helpers := s.helpers(lead.m)
+	p.share = (s.total-lead.Size)/int64(len(helpers)+1) + 1
 	working.Go(func() {
 		if s.fetch(w, p, lead, first) {
 			s.work(w, p, lead.m)
 		}
 	})
-	for _, m := range s.helpers(lead.m) {
+	for _, m := range helpers {
 		working.Go(func() { s.work(w, p, m) })
 	}
 	working.Wait()
-	s.file.Origin = s.origins()
 	if e, ok := errors.AsType[*writeError](p.err); ok {
 		return e.err
 	}
@@ -74,7 +85,7 @@ func (s *pieces) helpers(lead *member) []*member {
 	var list []*member
 	for i := range s.pool.Streams {
 		for _, m := range order {
-			if m == lead && i == 0 || len(list) >= most || !m.mixes() || m.slots != nil && i >= cap(m.slots) {
+			if m == lead && i == 0 || len(list) >= most || !m.mixes() || m.Connections > 0 && i >= m.Connections {
 				continue
 			}
 			list = append(list, m)
@@ -86,12 +97,12 @@ func (s *pieces) helpers(lead *member) []*member {
 // work fetches pieces from m until none is left, or m has failed.
 func (s *pieces) work(w io.WriterAt, p *plan, m *member) {
 	for {
-		pc := p.take(m)
-		if pc == nil {
+		if m.acquire(p.waiting, true) != nil {
 			return
 		}
-		if err := m.acquire(s.ctx); err != nil {
-			p.giveBack(pc, err)
+		pc := p.take(m)
+		if pc == nil {
+			m.release(true)
 			return
 		}
 		start := time.Now()
@@ -122,7 +133,8 @@ func (s *pieces) work(w io.WriterAt, p *plan, m *member) {
 func (s *pieces) fetch(w io.WriterAt, p *plan, f *flow, pc *piece) bool {
 	defer f.Close()
 	f.better = s.better(f.m)
-	buf := make([]byte, 64<<10)
+	buf := pieceBuffers.Get().(*[64 << 10]byte)
+	defer pieceBuffers.Put(buf)
 	for {
 		want := p.left(pc)
 		if want <= 0 {
@@ -149,6 +161,9 @@ func (s *pieces) fetch(w io.WriterAt, p *plan, f *flow, pc *piece) bool {
 		}
 	}
 }
+
+// pieceBuffers are for one piece each.
+var pieceBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 // fillGaps fetches what the workers have left, one piece after the other.
 func (s *pieces) fillGaps(w io.WriterAt, p *plan) error {
@@ -199,7 +214,11 @@ func (p *plan) take(m *member) *piece {
 		if m.Facts.Redirects {
 			least *= 8
 		}
-		size := min(max(int64(rate*pieceTime.Seconds()), least), mostPiece)
+		size := min(int64(rate*pieceTime.Seconds()), mostPiece)
+		if _, _, waiting := m.bulk.State(); waiting == 0 {
+			size = min(size, p.share)
+		}
+		size = max(size, least)
 		end := min(p.next+size, p.total)
 		if p.total-end < leastPiece {
 			end = p.total
@@ -226,7 +245,7 @@ func (p *plan) steal(rate float64, wait time.Duration, now time.Time) *piece {
 			victim, longest = a, d
 		}
 	}
-	if victim == nil || longest < 2*wait+50*time.Millisecond {
+	if victim == nil || longest < 2*wait+stealTime {
 		return nil
 	}
 	left := victim.end - victim.off
@@ -238,11 +257,18 @@ func (p *plan) steal(rate float64, wait time.Duration, now time.Time) *piece {
 	return pc
 }
 
-// rate returns the bytes per second that a piece arrives with.
+// rate returns the bytes per second that a piece arrives with: what is usual
+// for its mirror, until it is clear what this connection gives.
 func (pc *piece) rate(now time.Time) float64 {
-	took := max(now.Sub(pc.begun), time.Millisecond)
-	return float64(pc.off-pc.from+1) / took.Seconds()
+	usual, wait := pc.m.speed()
+	if took := now.Sub(pc.begun) - 2*wait; took > settleTime {
+		return float64(pc.off-pc.from+1) / took.Seconds()
+	}
+	return usual
 }
+
+// settleTime is how long a piece must have arrived before its rate is told from that.
+const settleTime = 500 * time.Millisecond
 
 // remaining returns the time that the rest of a piece will take.
 func (pc *piece) remaining(now time.Time) time.Duration {
@@ -264,14 +290,22 @@ func (p *plan) got(pc *piece, n int) {
 func (p *plan) done(pc *piece) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.remove(pc)
+	if len(p.active) == 0 && len(p.back) == 0 && p.next >= p.total {
+		p.over()
+	}
+}
+
+// remove takes pc off the list of those that are fetched. Caller holds p.mu.
+func (p *plan) remove(pc *piece) {
 	p.active = slices.DeleteFunc(p.active, func(a *piece) bool { return a == pc })
 }
 
 // giveBack returns a piece that could not be fetched whole.
 func (p *plan) giveBack(pc *piece, err error) {
-	p.done(pc)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.remove(pc)
 	p.back = append(p.back, pc)
 	if _, ok := errors.AsType[*writeError](p.err); !ok {
 		p.err = err

@@ -7,6 +7,7 @@ package mirror
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -16,11 +17,12 @@ import (
 
 // A Mirror is one upstream of a Pool, with what is known of it beforehand.
 type Mirror struct {
+	Name     string           // what it is called in messages and metrics; default: the Upstream's name
 	Upstream *godown.Upstream // whose Retries and Stall the Pool sets
 
 	Weight      int    // share in round-robin, and how much it is preferred among equals; default 1
 	Bandwidth   int64  // bytes per second that it is asked for at most; 0: no limit
-	Connections int    // requests under way at most; 0: no limit
+	Connections int    // requests under way at most; 0: no limit of its own
 	Only        string // module path patterns: it is asked for no others; empty: for all
 	Never       string // module path patterns that it is not asked for
 	Facts       Facts  // what does not work with it
@@ -33,7 +35,9 @@ type Options struct {
 	Retries int           // how often all mirrors are asked again when all have failed in ways that may pass; default 2, below 0: never
 	Hedge   float64       // second requests to another mirror, as a share of all; default 0.1, below 0: none
 	Split   int64         // zips of more bytes are fetched in pieces; default 4 MiB, below 0: never
-	Streams int           // pieces of one file that are fetched at once from one mirror; default 4
+	Streams int           // pieces of one file that are fetched at once from one mirror; default 16
+
+	Connections int // for zips to one mirror at most, where it sets no limit; as many are used as bring more bytes; default 64
 
 	Every   time.Duration // between probes of a mirror that is down or idle; default 30 s, below 0: none
 	Timeout time.Duration // of a probe; default 1 s
@@ -69,8 +73,9 @@ func New(mirrors []Mirror, o Options) *Pool {
 	setDefault(&o.Stall, 5*time.Second)
 	setDefault(&o.Retries, 2)
 	setDefault(&o.Hedge, 0.1)
-	setDefault(&o.Split, 4<<20)
-	setDefault(&o.Streams, 4)
+	setDefault(&o.Split, 1<<20)
+	setDefault(&o.Streams, 16)
+	setDefault(&o.Connections, 64)
 	setDefault(&o.Every, 30*time.Second)
 	setDefault(&o.Timeout, time.Second)
 	setDefault(&o.Rise, 2)
@@ -81,7 +86,13 @@ func New(mirrors []Mirror, o Options) *Pool {
 	p := &Pool{Options: o}
 	p.budget.saved = maxSaved / 2
 	for i, m := range mirrors {
-		p.members = append(p.members, newMember(m, i, &p.Options))
+		x := newMember(m, i, &p.Options)
+		for _, o := range p.members {
+			if o.name == x.name { // such as the same host with other credentials
+				x.name = fmt.Sprintf("%s#%d", m.Upstream.Name(), i+1)
+			}
+		}
+		p.members = append(p.members, x)
 	}
 	return p
 }

@@ -269,6 +269,32 @@ func TestAbsence(t *testing.T) {
 			t.Error("the third was asked, too")
 		}
 	})
+	t.Run("the other hangs", func(t *testing.T) {
+		for _, choose := range []Strategy{Ordered, Race} {
+			f := newField(t, 2, func(o *Options, _ []Mirror) { o.Choose, o.Stall = choose, time.Hour })
+			f.warm(t)
+			f.mirrors[0].Break(everything, godowntest.Hang())
+			f.mirrors[1].Break(everything, no)
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			if _, err := f.Fetch(ctx, hello); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("got %v", err)
+			}
+			cancel()
+			if s := f.Status()[0]; s.Failures["timeout"] != 1 {
+				t.Errorf("the one that hangs has the failures %v", s.Failures)
+			}
+		}
+	})
+	t.Run("the other hangs, one is down", func(t *testing.T) {
+		f := newField(t, 3, func(o *Options, _ []Mirror) { o.Stall, o.Fall = time.Hour, 1 })
+		f.warm(t)
+		f.members[2].failed(errors.New("ill"), 0)
+		f.mirrors[0].Break(everything, godowntest.Hang())
+		f.mirrors[1].Break(everything, no)
+		if by := f.mustGive(t, hello); by != f.members[2].name {
+			t.Errorf("it was given by %s", by)
+		}
+	})
 	t.Run("all others failed", func(t *testing.T) {
 		f := newField(t, 3, nil)
 		f.mirrors[0].Break(everything, no)
@@ -344,8 +370,8 @@ func TestBusyIsLeftAlone(t *testing.T) {
 	if n := len(f.mirrors[0].Requests()); n != 1 {
 		t.Errorf("a mirror that asked to be left alone got %d requests", n)
 	}
-	if s := f.Status()[0]; s.State != stateBusy {
-		t.Errorf("its state is %s", s.State)
+	if s := f.Status()[0]; s.State != stateBusy || f.changed(stateBusy) != 1 {
+		t.Errorf("its state is %s, which was told %d times", s.State, f.changed(stateBusy))
 	}
 	f.mirrors[1].Break(everything, godowntest.Status(429, "", "Retry-After: 90"))
 	f.Fetch(t.Context(), hello)
@@ -363,8 +389,25 @@ func TestPatterns(t *testing.T) {
 	if _, err := f.Fetch(t.Context(), hello); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("what no mirror is set up for: %v", err)
 	}
+	// Nor does a mirror learn of the module through the checksum database.
+	_, err := f.Get(t.Context(), "sumdb/sum.test/lookup/example.com/hello@v1.0.0")
+	if absent, ok := errors.AsType[*godown.NotFound](err); !ok || !absent.Unasked {
+		t.Errorf("a record of what no mirror is set up for: %v", err)
+	}
 	if n := len(f.mirrors[0].Requests()) + len(f.mirrors[1].Requests()); n > 0 {
 		t.Errorf("%d requests were sent", n)
+	}
+}
+
+// Two mirrors may have one name: the same host with other credentials, say.
+func TestNamesDiffer(t *testing.T) {
+	up := godowntest.NewUpstream(t, godowntest.NewModules(t, modules))
+	named := mirrorAt(t, up.URL)
+	named.Name = "office"
+	p := New([]Mirror{mirrorAt(t, up.URL), mirrorAt(t, up.URL), named}, Options{})
+	host := up.URL[len("http://"):]
+	if want := host + "|" + host + "#2|office"; p.Name() != want {
+		t.Errorf("the names are %s, want %s", p.Name(), want)
 	}
 }
 

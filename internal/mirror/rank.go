@@ -66,7 +66,7 @@ func (p *Pool) rank(path string, size int64, except []*member, turn uint64, try 
 		l.order = append(l.order, p.members[i])
 	}
 	// One whose places are all taken is asked when the others have failed.
-	slices.SortStableFunc(l.order, func(a, b *member) int { return compareBool(a.full(), b.full()) })
+	slices.SortStableFunc(l.order, func(a, b *member) int { return compareBool(a.full(size > 0), b.full(size > 0)) })
 	l.order = slices.Concat(trials, l.order)
 	slices.SortStableFunc(l.last, func(a, b *member) int { return cmp.Compare(a.badness(now), b.badness(now)) })
 	return l
@@ -101,7 +101,7 @@ func (m *member) badness(now time.Time) float64 {
 // nobody returns the error for a lineup that is empty.
 func (l *lineup) nobody(req godown.Request) error {
 	if l.busy > 0 {
-		return &godown.Busy{Who: l.who, After: l.busy.Round(time.Millisecond), Text: "it asked to wait"}
+		return &godown.Busy{Who: l.who, After: l.busy.Round(time.Millisecond), Text: fmt.Sprintf("it asked to be left alone for %v more", l.busy.Round(time.Second))}
 	}
-	return &godown.NotFound{Text: fmt.Sprintf("not found: no mirror is set up to serve %s", req.Path)}
+	return &godown.NotFound{Text: fmt.Sprintf("not found: no mirror is set up to serve %s", req.Path), Unasked: true}
 }

@@ -12,8 +12,13 @@ import (
 	"github.com/godown-dev/godown"
 )
 
-// maxSmall is the most that a file other than a zip may have.
-const maxSmall = 16 << 20
+// maxSmall returns the most bytes that a file other than a zip may have.
+func maxSmall(kind godown.Kind) int64 {
+	if kind == godown.Info || kind == godown.Latest {
+		return 1 << 20
+	}
+	return 16 << 20
+}
 
 // agreeing is how many mirrors must say "not found" for it to count.
 const agreeing = 2
@@ -27,19 +32,20 @@ type reply struct {
 // readSmall asks m for a small file.
 func readSmall(req godown.Request) func(context.Context, *member) (reply, error) {
 	return func(ctx context.Context, m *member) (reply, error) {
-		defer m.release()
+		defer m.release(false)
 		start := time.Now()
 		f, err := m.Upstream.Fetch(ctx, req)
 		if err != nil {
 			return reply{}, err
 		}
 		defer f.Close()
-		data, err := io.ReadAll(io.LimitReader(f.Reader(), maxSmall+1))
+		most := maxSmall(req.Kind)
+		data, err := io.ReadAll(io.LimitReader(f.Reader(), most+1))
 		if err != nil {
 			return reply{}, fmt.Errorf("reading %v: %w", req, err)
 		}
-		if len(data) > maxSmall {
-			return reply{}, fmt.Errorf("upstream %s: %v has more than %d bytes", m.name, req, maxSmall)
+		if int64(len(data)) > most {
+			return reply{}, fmt.Errorf("upstream %s: %v has more than %d bytes", m.name, req, most)
 		}
 		if err := m.limit.wait(ctx, len(data)); err != nil {
 			return reply{}, err

@@ -42,7 +42,7 @@ func (m *member) status(rank int, choose Strategy, of int) godown.MirrorStatus {
 	}
 	switch {
 	case now.Before(m.busy):
-		s.State = stateBusy
+		s.State, s.Since = stateBusy, m.busied
 		s.Reason = fmt.Sprintf("it asked to be left alone for %v more", m.busy.Sub(now).Round(time.Second))
 	case m.circuit.down:
 		s.State = stateDown
@@ -56,9 +56,15 @@ func (m *member) status(rank int, choose Strategy, of int) godown.MirrorStatus {
 		s.Reason = "not known yet: it will be tried next"
 	case choose == Fastest:
 		c := m.candidate(now)
-		s.Reason = fmt.Sprintf("number %d of %d by expected time: %v for a small file, %v for 10 MB", rank, of, c.cost(1).Round(time.Millisecond), c.cost(10_000_000).Round(10*time.Millisecond))
+		s.Reason = fmt.Sprintf("number %d of %d by expected time: %v for a small file", rank, of, c.cost(1).Round(time.Millisecond))
+		if c.rate > 0 {
+			s.Reason += fmt.Sprintf(", %v for 10 MB", c.cost(10_000_000).Round(10*time.Millisecond))
+		}
 	default:
 		s.Reason = choose.String()
+	}
+	if now.Before(m.noMix) {
+		s.Reason += fmt.Sprintf("; for %v it gives no pieces, since a zip that was partly its was wrong", m.noMix.Sub(now).Round(time.Second))
 	}
 	return s
 }

@@ -27,6 +27,7 @@ const maxFutile = 3
 func (s *stream) Read(p []byte) (int, error) {
 	for s.err == nil {
 		if s.end >= 0 && s.off >= s.end {
+			s.drop() // who verifies the zip may need the connection
 			s.err = io.EOF
 			break
 		}
@@ -56,7 +57,7 @@ func (s *stream) Read(p []byte) (int, error) {
 func (s *stream) ended(err error) error {
 	f := s.flow
 	s.flow = nil
-	defer f.Close()
+	f.Close() // it gives its place back before another is asked for
 	if err == io.EOF && (f.Size < 0 && s.end < 0 || f.Size >= 0 && f.n >= f.Size) {
 		if s.end < 0 {
 			return io.EOF
@@ -101,11 +102,6 @@ func (s *stream) reopen(cause error) error {
 			f.broken(err)
 		} else if err == nil {
 			err = fmt.Errorf("upstream %s has other content under this name", m.name)
-			if cause != nil {
-				// Who began may be the one that is wrong: whoever wants the zip should begin again elsewhere.
-				f.Close()
-				return fmt.Errorf("%w; and %v", cause, err)
-			}
 		}
 		if f != nil {
 			f.Close()
@@ -137,7 +133,6 @@ func (s *stream) take(f *flow) error {
 		return err
 	}
 	s.gives(f)
-	s.file.Origin = s.origins()
 	s.flow = f
 	return nil
 }
@@ -165,14 +160,19 @@ func (s *stream) successors() lineup {
 
 // Close ends the transfer.
 func (s *stream) Close() error {
-	if s.flow != nil {
-		s.flow.Close()
-		s.flow = nil
-	}
+	s.drop()
 	if s.err == nil {
 		s.err = errors.New("read after it was closed")
 	}
 	return nil
+}
+
+// drop ends the flow, if there is one.
+func (s *stream) drop() {
+	if s.flow != nil {
+		s.flow.Close()
+		s.flow = nil
+	}
 }
 
 var _ io.ReadCloser = (*stream)(nil)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/godown-dev/godown"
+	"golang.org/x/mod/module"
 )
 
 // A sumState is whether a mirror passes a checksum database on.
@@ -26,14 +27,14 @@ const sumTTL = 5 * time.Minute
 // the file "supported" it asks until one does.
 func (p *Pool) Get(ctx context.Context, name string) ([]byte, error) {
 	db, path := splitSum(name)
-	req := godown.Request{}
+	req := godown.Request{Path: moduleOf(path)}
 	r, _, err := again(ctx, p, req, nil, func(l lineup) (reply, *member, error) {
 		l.order, l.last = slices.DeleteFunc(l.order, noSum(db)), slices.DeleteFunc(l.last, noSum(db))
 		if len(l.order)+len(l.last) == 0 {
-			return reply{}, nil, &godown.NotFound{Text: "not found: no mirror passes the checksum database " + db + " on"}
+			return reply{}, nil, &godown.NotFound{Text: "not found: no mirror passes the checksum database " + db + " on", Unasked: true}
 		}
 		c := p.newContest(req, l, func(ctx context.Context, m *member) (reply, error) {
-			defer m.release()
+			defer m.release(false)
 			return m.getSum(ctx, db, path)
 		})
 		if path == "supported" {
@@ -53,6 +54,21 @@ func splitSum(name string) (db, path string) {
 		}
 	}
 	return "", name
+}
+
+// moduleOf returns the module that a file of a checksum database is about, which
+// only those may be asked for that may be asked for the module; empty: none.
+func moduleOf(path string) string {
+	escaped, ok := strings.CutPrefix(path, "lookup/")
+	if !ok {
+		return ""
+	}
+	escaped, _, _ = strings.Cut(escaped, "@")
+	name, err := module.UnescapePath(escaped)
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // noSum returns whether a mirror is known not to pass db on.

@@ -61,10 +61,10 @@ func (m *member) wantsProbe(req godown.Request, used bool, every time.Duration) 
 func (p *Pool) ask(ctx context.Context, m *member, req godown.Request) {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
-	if m.acquire(ctx) != nil {
+	if m.acquire(ctx, false) != nil {
 		return
 	}
-	defer m.release()
+	defer m.release(false)
 	start := time.Now()
 	f, err := m.Upstream.Fetch(ctx, req)
 	if err == nil {

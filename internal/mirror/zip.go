@@ -17,10 +17,9 @@ type transfer struct {
 	pool   *Pool
 	ctx    context.Context // of the fetch
 	req    godown.Request
-	total  int64        // size of the zip; -1 if nobody said
-	except []*member    // not to be asked
-	file   *godown.File // what it is to its reader, who alone reads on and so changes it
-	single *member      // only this one is asked, since a mixture turned out wrong; may be nil
+	total  int64     // size of the zip; -1 if nobody said
+	except []*member // not to be asked
+	single *member   // only this one is asked, since a mixture turned out wrong; may be nil
 
 	mu    sync.Mutex         // guards the fields below
 	gave  []*member          // who gave bytes of it
@@ -56,7 +55,6 @@ func (p *Pool) transfer(ctx context.Context, req godown.Request, except []*membe
 		f.Body = &pieces{stream: s}
 	}
 	f.Reject = t.reject
-	t.file = f
 	return f, nil
 }
 
@@ -75,7 +73,15 @@ func (t *transfer) open(l lineup, off, n int64) (*flow, *member, error) {
 		ask:     func(ctx context.Context, m *member) (*flow, error) { return t.ask(ctx, m, off, n) },
 		discard: func(f *flow) { f.Close() },
 	}
+	if len(t.givers()) > 0 {
+		c.agree = len(l.order) + len(l.last) + 1 // it exists: whoever says otherwise lags
+	}
 	f, m, err := c.run(t.ctx)
+	t.mu.Lock()
+	for _, a := range c.missing {
+		t.other[a.m] = true // there is no use in asking it for the rest
+	}
+	t.mu.Unlock()
 	if f != nil {
 		f.better = t.better(m)
 	}
@@ -95,7 +101,7 @@ func (t *transfer) ask(ctx context.Context, m *member, off, n int64) (*flow, err
 		}
 		// It gets ranges wrong.
 		m.ignoresRanges()
-		if err := m.acquire(ctx); err != nil {
+		if err := m.acquire(ctx, true); err != nil {
 			return nil, err
 		}
 		return openFlow(ctx, m, t.req, 0, 0, "", 0)
@@ -166,8 +172,8 @@ func (t *transfer) givers() []*member {
 	return slices.Clone(t.gave)
 }
 
-// origins returns their names, for a File's Origin.
-func (t *transfer) origins() string {
+// Origin returns their names, for the Body of a File.
+func (t *transfer) Origin() string {
 	var names []string
 	for _, m := range t.givers() {
 		names = append(names, m.name)
@@ -182,10 +188,15 @@ func (t *transfer) reject(ctx context.Context, why error) (*godown.File, error) 
 	gave := t.givers()
 	if len(gave) == 1 {
 		gave[0].blame(t.req, why)
-		return t.pool.instead(ctx, t.req, why, append(slices.Clone(t.except), gave[0]), t.pool.zip)
+		_, wrong := errors.AsType[*godown.Mismatch](why)
+		f, err := t.pool.instead(ctx, t.req, why, append(slices.Clone(t.except), gave[0]), t.pool.zip)
+		if err == nil || wrong || t.single != nil || ctx.Err() != nil {
+			return f, err
+		}
+		return t.pool.transfer(ctx, t.req, t.except, gave[0]) // it did not lie: once more, as a whole
 	}
 	if _, wrong := errors.AsType[*godown.Mismatch](why); !wrong {
-		return nil, why
+		return t.pool.instead(ctx, t.req, why, append(slices.Clone(t.except), gave...), t.pool.zip)
 	}
 	slices.SortStableFunc(gave, func(a, b *member) int { return cmp.Compare(a.doubt(), b.doubt()) })
 	for _, m := range gave[1:] {
@@ -198,7 +209,7 @@ func (t *transfer) reject(ctx context.Context, why error) (*godown.File, error) 
 			return f, nil
 		}
 	}
-	return nil, why
+	return t.pool.instead(ctx, t.req, why, append(slices.Clone(t.except), gave...), t.pool.zip)
 }
 
 // doubt returns how much m is to be doubted.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -187,6 +188,9 @@ func TestMixtureIsRetriedFromOne(t *testing.T) {
 	data, err := take(got)
 	if err != nil || bytes.Equal(data, f.mods.Data(bigZip.Name())) {
 		t.Fatalf("the second gave nothing wrong: %v", err)
+	}
+	if o := got.Body.(interface{ Origin() string }).Origin(); !strings.Contains(o, f.members[0].name) || !strings.Contains(o, f.members[1].name) {
+		t.Errorf("the mixture was given by %s", o)
 	}
 	for i := range 2 {
 		if got, err = got.Reject(t.Context(), mismatch); err != nil {

@@ -1,0 +1,337 @@
+package warm
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/godown-dev/godown"
+)
+
+// A Mode says what a Predictor fetches ahead.
+type Mode int
+
+// The modes, from nothing to everything.
+const (
+	Off  Mode = iota // nothing
+	Mods             // small files: .mod, .info, lists
+	All              // zips, too
+)
+
+// ParseMode returns the mode that is called off, mods or all.
+func ParseMode(name string) (Mode, error) {
+	switch name {
+	case "off":
+		return Off, nil
+	case "mods":
+		return Mods, nil
+	case "all":
+		return All, nil
+	}
+	return Off, fmt.Errorf("%q is none of off, mods and all", name)
+}
+
+// A Predictor is a Source that answers from another, and fetches ahead from it
+// what a client will ask for next, going by what it has asked for (rules.go).
+// It knows a client by its address, and forgets one that asks for nothing.
+//
+// What was fetched ahead and not asked for yet is bounded, for each client and
+// in all, so nobody can make it fetch without end.
+type Predictor struct {
+	Source   godown.Source          // what answers, and what is fetched from
+	Mode     Mode                   // what is fetched ahead
+	Skip     func(path string) bool // modules that are never fetched ahead; nil: none
+	Requests int                    // files fetched ahead for one client that it has not asked for yet, at most; default 5,000
+	Bytes    int64                  // bytes of these, at most; default 1 GiB
+
+	prefetcher Prefetcher
+	once       sync.Once
+
+	mu          sync.Mutex // guards the fields below, and all clients
+	clients     map[string]*client
+	connections map[string]int // by host
+	requests    int            // of all clients: what was not asked for yet
+	bytes       int64
+	stats       Stats
+}
+
+const (
+	// forgetAfter is how long a client is remembered that asks for nothing.
+	forgetAfter = 2 * time.Minute
+	// maxClients bounds how many are remembered.
+	maxClients = 500
+	// allTogether is how many times as much as one client all may cause.
+	allTogether = 4
+	// maxSeen bounds how many modules that a client asked for are remembered.
+	maxSeen = 5000
+	// unknownSize is what a zip counts before its size is known.
+	unknownSize = 1 << 20
+)
+
+// Stats are what a Predictor has counted. What was neither used nor wasted may still be asked for.
+type Stats struct {
+	Fetched, Used, Wasted                int64 // files fetched ahead; of these, those that were asked for, and those that nobody asked for in time
+	FetchedBytes, UsedBytes, WastedBytes int64
+	Refused                              int64 // files that were not fetched ahead because of a bound
+	Failed                               int64 // files that could not be fetched
+}
+
+// Stats returns the counts so far.
+func (p *Predictor) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stats
+}
+
+// A client is what is remembered of one. Its Predictor's mutex guards it.
+type client struct {
+	host   string
+	last   time.Time       // it asked for something
+	ctx    context.Context // of what is fetched ahead for it: ends when it has gone
+	cancel context.CancelFunc
+
+	memory
+	forecasts map[godown.Request]*forecast
+	requests  int // forecasts that it has not asked for yet
+	bytes     int64
+}
+
+// A forecast is a file that was, or will be, fetched ahead.
+type forecast struct {
+	size int64
+	root bool             // the .mod of a module that is added: all that it requires will be wanted
+	here bool             // it was fetched
+	over bool             // it was asked for, or given up
+	next []godown.Request // what is to be fetched when the client asks for it
+}
+
+func (p *Predictor) init() {
+	p.prefetcher.Source = p.Source
+	if p.Requests == 0 {
+		p.Requests = 5000
+	}
+	if p.Bytes == 0 {
+		p.Bytes = 1 << 30
+	}
+	p.clients, p.connections = make(map[string]*client), make(map[string]int)
+}
+
+// Fetch answers from the Source.
+func (p *Predictor) Fetch(ctx context.Context, req godown.Request) (*godown.File, error) {
+	host := hostOf(godown.EventFrom(ctx).Client)
+	if p.Mode == Off || host == "" || godown.IsCachedOnly(ctx) {
+		return p.Source.Fetch(ctx, req)
+	}
+	p.once.Do(p.init)
+	p.asked(host, req)
+	f, err := p.Source.Fetch(ctx, req)
+	if err == nil && f.Data != nil && f.Cache != godown.Hit {
+		next, _ := follows(req, f.Data)
+		p.answered(host, next)
+	}
+	return f, err
+}
+
+func hostOf(address string) string {
+	host, _, _ := net.SplitHostPort(address)
+	return host
+}
+
+// asked notes that a client asks for a file.
+func (p *Predictor) asked(host string, req godown.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.client(host)
+	if f := c.forecasts[req]; f != nil && !f.over {
+		p.settle(c, f, &p.stats.Used, &p.stats.UsedBytes)
+		p.aheadAll(c, f.next)
+		f.next = nil
+	}
+	c.note(req, func(r godown.Request, root bool) { p.ahead(c, r, root) })
+}
+
+// answered has fetched what follows from an answer that a client was given.
+func (p *Predictor) answered(host string, next []godown.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.aheadAll(p.client(host), next)
+}
+
+// client returns the client at host. Caller holds p.mu.
+func (p *Predictor) client(host string) *client {
+	now := time.Now()
+	c := p.clients[host]
+	if c != nil && now.Sub(c.last) > forgetAfter {
+		p.drop(c)
+		c = nil
+	}
+	if c == nil {
+		if len(p.clients) >= maxClients {
+			p.forget(now)
+		}
+		c = &client{host: host, memory: newMemory(), forecasts: make(map[godown.Request]*forecast)}
+		p.clients[host] = c
+	}
+	c.last = now
+	if c.cancel == nil {
+		c.ctx, c.cancel = context.WithCancel(context.Background())
+	}
+	return c
+}
+
+// forget forgets those who ask for nothing any more, and at least the one that
+// was silent longest. Caller holds p.mu.
+func (p *Predictor) forget(now time.Time) {
+	var oldest *client
+	for _, c := range p.clients {
+		if now.Sub(c.last) > forgetAfter {
+			p.drop(c)
+		} else if oldest == nil || c.last.Before(oldest.last) {
+			oldest = c
+		}
+	}
+	if len(p.clients) >= maxClients {
+		p.drop(oldest)
+	}
+}
+
+// drop forgets a client. Caller holds p.mu.
+func (p *Predictor) drop(c *client) {
+	c.leave()
+	for _, f := range c.forecasts {
+		if !f.over {
+			p.settle(c, f, &p.stats.Wasted, &p.stats.WastedBytes)
+		}
+	}
+	delete(p.clients, c.host)
+}
+
+// leave ends what is fetched ahead for c.
+func (c *client) leave() {
+	if c.cancel != nil {
+		c.cancel()
+		c.cancel = nil
+	}
+}
+
+// settle takes f from what has not been asked for yet, and counts it if it is here. Caller holds p.mu.
+func (p *Predictor) settle(c *client, f *forecast, files, bytes *int64) {
+	f.over = true
+	c.requests--
+	p.requests--
+	p.resize(c, f, 0, bytes)
+	if f.here {
+		*files++
+	}
+}
+
+// resize sets what f counts, and adds what it no longer counts to bytes if it is here. Caller holds p.mu.
+func (p *Predictor) resize(c *client, f *forecast, size int64, bytes *int64) {
+	c.bytes += size - f.size
+	p.bytes += size - f.size
+	if f.here && bytes != nil {
+		*bytes += f.size - size
+	}
+	f.size = size
+}
+
+func (p *Predictor) aheadAll(c *client, list []godown.Request) {
+	for _, r := range list {
+		p.ahead(c, r, false)
+	}
+}
+
+// ahead has a file fetched for c, unless that would be too much. Caller holds p.mu.
+func (p *Predictor) ahead(c *client, req godown.Request, root bool) {
+	if req.Kind == godown.Zip && p.Mode < All || p.Skip != nil && p.Skip(req.Path) || c.forecasts[req] != nil {
+		return
+	}
+	if c.requests >= p.Requests || p.requests >= allTogether*p.Requests || c.bytes >= p.Bytes || p.bytes >= allTogether*p.Bytes {
+		p.stats.Refused++
+		return
+	}
+	f := &forecast{root: root}
+	c.forecasts[req] = f
+	c.requests++
+	p.requests++
+	if req.Kind == godown.Zip {
+		p.resize(c, f, unknownSize, nil)
+	}
+	p.prefetcher.Add(c.ctx, req, func(o Outcome) { p.arrived(c, f, o) })
+}
+
+// arrived notes what came of a forecast.
+func (p *Predictor) arrived(c *client, f *forecast, o Outcome) {
+	next, deep := follows(o.Request, o.Data)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case o.Err != nil || o.Cached:
+		if o.Err != nil && c.ctx.Err() == nil {
+			p.stats.Failed++
+		}
+		if !f.over {
+			p.settle(c, f, nil, nil)
+		}
+		delete(c.forecasts, o.Request)
+	case f.over:
+		f.here = true
+		p.stats.Fetched++
+		p.stats.FetchedBytes += o.Size
+		p.stats.Used++
+		p.stats.UsedBytes += o.Size
+	default:
+		f.here = true
+		p.stats.Fetched++
+		p.stats.FetchedBytes += o.Size
+		p.resize(c, f, o.Size, nil)
+	}
+	if o.Err != nil || c.cancel == nil {
+		return
+	}
+	switch {
+	case f.root:
+		p.aheadAll(c, ofRoot(o.Request, next))
+	case f.over || deep:
+		p.aheadAll(c, next)
+	default:
+		f.next = next
+	}
+}
+
+// Connected and Gone are told of a client's connections, by address and port.
+// When the last one is closed nothing more is fetched for that client.
+func (p *Predictor) Connected(address string) {
+	host := hostOf(address)
+	p.once.Do(p.init)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.connections[host]++
+}
+
+// Gone is told of a connection's end.
+func (p *Predictor) Gone(address string) {
+	host := hostOf(address)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.connections[host]--; p.connections[host] > 0 {
+		return
+	}
+	delete(p.connections, host)
+	if c := p.clients[host]; c != nil {
+		c.leave()
+	}
+}
+
+// Close ends all fetching ahead, and waits for its end.
+func (p *Predictor) Close() {
+	p.once.Do(p.init)
+	p.mu.Lock()
+	for _, c := range p.clients {
+		p.drop(c)
+	}
+	p.mu.Unlock()
+	p.prefetcher.Close()
+}
