@@ -20,6 +20,7 @@ type Event struct {
 	Status   int    // HTTP status; 0 if the connection was cut before one was sent
 	Bytes    int64  // of content, sent to the client
 	Cache    CacheStatus
+	Ahead    bool   // it was fetched before it was asked for, or at least begun
 	Origin   string // which upstream the content came from, where it was fetched now
 	Err      error  // why it failed, or why it is stale
 }

@@ -33,3 +33,12 @@ type MirrorStatus struct {
 func FailureKinds() []string {
 	return []string{"refused", "reset", "timeout", "stall", "slow", "status", "busy", "lag", "lie", "other"}
 }
+
+// AheadStats count what was fetched before it was asked for. What was neither
+// used nor wasted may still be asked for.
+type AheadStats struct {
+	Fetched, Used, Wasted                int64 // files; of those fetched, those that were asked for, and those that nobody asked for in time
+	FetchedBytes, UsedBytes, WastedBytes int64
+	Refused                              int64 // files that were not fetched ahead because of a bound
+	Failed                               int64 // files that could not be fetched
+}

@@ -76,6 +76,7 @@ type Config struct {
 	origins   map[string]string // by key: where its value came from
 	unknown   []Misspelt        // environment variables that look like ours but are not
 	environ   []string          // the environment this was loaded from
+	goEnv     settings          // the settings of the go command, where they were needed
 }
 
 // Patterns are module path patterns in GOPRIVATE syntax, separated by commas,

@@ -54,7 +54,7 @@ type goSettings struct {
 
 // goSettingNames are the settings that are read.
 func goSettingNames() []string {
-	return []string{"GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOROOT", "GOMODCACHE"}
+	return []string{"GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOROOT", "GOMODCACHE", "GOFLAGS", "GO111MODULE"}
 }
 
 // lookup returns a setting of the go command. GONOPROXY and GONOSUMDB are what

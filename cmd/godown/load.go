@@ -76,6 +76,7 @@ func load(ctx context.Context, m machine, flags settings) (*Config, error) {
 	if err := c.validate(ctx, &known); err != nil {
 		return nil, err
 	}
+	c.goEnv = known.values
 	return c, nil
 }
 

@@ -95,9 +95,14 @@ func runCommand(ctx context.Context, cfg *Config, args []string, stdin io.Reader
 		return exitFailed, err
 	}
 	warn(cfg, log)
+	stopAhead := func() {}
+	if cfg.Prefetch != "off" {
+		stopAhead = p.fetchAhead(cfg, args, log, stderr)
+	}
 
 	code, err := runChild(ctx, childEnviron(cfg.Environ(), s.url), args, stdin, stdout, stderr)
 
+	stopAhead()
 	// What arrived is stored, but nobody waits for what was not needed.
 	drain, cancel := context.WithTimeout(context.Background(), min(cfg.Drain, 5*time.Second))
 	defer cancel()

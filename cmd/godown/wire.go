@@ -107,6 +107,7 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	p := &proxy{handler: observer.Handler(handler), observer: observer, cache: cache, ahead: predictor, sums: sums, stores: stores, pools: up.pools, stop: stop}
 	observer.WatchMirrors(p.mirrors)
+	observer.WatchAhead(predictor.Stats)
 	p.working.Go(func() { cache.VerifyPending(ctx, time.Minute) })
 	for _, pool := range p.pools {
 		p.working.Go(func() { pool.Watch(ctx) })

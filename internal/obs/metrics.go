@@ -122,6 +122,25 @@ func (o *Observer) Watch(stats func() godown.Stats, storeBytes func() (n int64, 
 	}, gauge})
 }
 
+// WatchAhead has the metrics show what is fetched before it is asked for.
+func (o *Observer) WatchAhead(stats func() godown.AheadStats) {
+	files, bytes := "godown_prefetch_files_total", "godown_prefetch_bytes_total"
+	filesHelp := "Files fetched before they were asked for, by result: fetched; of these, used (asked for) and wasted (not asked for in time); refused (not fetched, because of a bound) and failed."
+	bytesHelp := "Bytes of files fetched before they were asked for, by result: fetched; of these, used and wasted."
+	value := func(name, help, result string, get func(godown.AheadStats) int64) {
+		desc := prometheus.NewDesc(name, help, nil, prometheus.Labels{"result": result})
+		o.reg.MustRegister(collector{desc, func() (float64, bool) { return float64(get(stats())), true }, prometheus.CounterValue})
+	}
+	value(files, filesHelp, "fetched", func(s godown.AheadStats) int64 { return s.Fetched })
+	value(files, filesHelp, "used", func(s godown.AheadStats) int64 { return s.Used })
+	value(files, filesHelp, "wasted", func(s godown.AheadStats) int64 { return s.Wasted })
+	value(files, filesHelp, "refused", func(s godown.AheadStats) int64 { return s.Refused })
+	value(files, filesHelp, "failed", func(s godown.AheadStats) int64 { return s.Failed })
+	value(bytes, bytesHelp, "fetched", func(s godown.AheadStats) int64 { return s.FetchedBytes })
+	value(bytes, bytesHelp, "used", func(s godown.AheadStats) int64 { return s.UsedBytes })
+	value(bytes, bytesHelp, "wasted", func(s godown.AheadStats) int64 { return s.WastedBytes })
+}
+
 // Metrics serves the metrics to Prometheus.
 func (o *Observer) Metrics() http.Handler {
 	return promhttp.HandlerFor(o.reg, promhttp.HandlerOpts{})

@@ -16,6 +16,7 @@ type tally struct {
 	bytes    int64
 	requests int
 	hits     int
+	ahead    int // of the requests, those for what was fetched ahead
 }
 
 // maxModules bounds the memory of a tally: a server may run for ever.
@@ -29,7 +30,10 @@ func (t *tally) add(ev *godown.Event) {
 	defer t.mu.Unlock()
 	t.requests++
 	t.bytes += ev.Bytes
-	if ev.Cache == godown.Hit {
+	switch {
+	case ev.Ahead:
+		t.ahead++
+	case ev.Cache == godown.Hit:
 		t.hits++
 	}
 	if len(t.modules) < maxModules && (ev.Request.Kind == godown.Mod || ev.Request.Kind == godown.Zip) {
@@ -42,7 +46,11 @@ func (o *Observer) Summary() string {
 	t := o.tally
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return fmt.Sprintf("%d modules, %s, %d of %d files from the cache", len(t.modules), size(t.bytes), t.hits, t.requests)
+	text := fmt.Sprintf("%d modules, %s, %d of %d files from the cache", len(t.modules), size(t.bytes), t.hits, t.requests)
+	if t.ahead > 0 {
+		text += fmt.Sprintf(", %d fetched ahead", t.ahead)
+	}
+	return text
 }
 
 func size(n int64) string {

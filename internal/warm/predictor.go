@@ -54,12 +54,15 @@ type Predictor struct {
 	connections map[string]int // by host
 	requests    int            // of all clients: what was not asked for yet
 	bytes       int64
-	stats       Stats
+	stats       godown.AheadStats
 }
 
 const (
 	// forgetAfter is how long a client is remembered that asks for nothing.
 	forgetAfter = 2 * time.Minute
+	// goneAfter is how long one is that has closed its last connection: it may
+	// make a new one for each request.
+	goneAfter = 2 * time.Second
 	// maxClients bounds how many are remembered.
 	maxClients = 500
 	// allTogether is how many times as much as one client all may cause.
@@ -70,16 +73,8 @@ const (
 	unknownSize = 1 << 20
 )
 
-// Stats are what a Predictor has counted. What was neither used nor wasted may still be asked for.
-type Stats struct {
-	Fetched, Used, Wasted                int64 // files fetched ahead; of these, those that were asked for, and those that nobody asked for in time
-	FetchedBytes, UsedBytes, WastedBytes int64
-	Refused                              int64 // files that were not fetched ahead because of a bound
-	Failed                               int64 // files that could not be fetched
-}
-
 // Stats returns the counts so far.
-func (p *Predictor) Stats() Stats {
+func (p *Predictor) Stats() godown.AheadStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.stats
@@ -89,6 +84,7 @@ func (p *Predictor) Stats() Stats {
 type client struct {
 	host   string
 	last   time.Time       // it asked for something
+	silent *time.Timer     // ends it when it has asked for nothing in a while
 	ctx    context.Context // of what is fetched ahead for it: ends when it has gone
 	cancel context.CancelFunc
 
@@ -102,6 +98,7 @@ type client struct {
 type forecast struct {
 	size int64
 	root bool             // the .mod of a module that is added: all that it requires will be wanted
+	told bool             // somebody knew that it will be asked for: nothing need be concluded from that
 	here bool             // it was fetched
 	over bool             // it was asked for, or given up
 	next []godown.Request // what is to be fetched when the client asks for it
@@ -125,9 +122,10 @@ func (p *Predictor) Fetch(ctx context.Context, req godown.Request) (*godown.File
 		return p.Source.Fetch(ctx, req)
 	}
 	p.once.Do(p.init)
-	p.asked(host, req)
+	foreseen := p.asked(host, req)
+	godown.EventFrom(ctx).Ahead = foreseen
 	f, err := p.Source.Fetch(ctx, req)
-	if err == nil && f.Data != nil && f.Cache != godown.Hit {
+	if err == nil && f.Data != nil && f.Cache != godown.Hit && !foreseen {
 		next, _ := follows(req, f.Data)
 		p.answered(host, next)
 	}
@@ -139,17 +137,44 @@ func hostOf(address string) string {
 	return host
 }
 
-// asked notes that a client asks for a file.
-func (p *Predictor) asked(host string, req godown.Request) {
+// asked notes that a client asks for a file, and reports whether that was
+// fetched ahead, or is about to be.
+func (p *Predictor) asked(host string, req godown.Request) (foreseen bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.client(host)
-	if f := c.forecasts[req]; f != nil && !f.over {
+	f := c.forecasts[req]
+	if f != nil && !f.over {
+		foreseen = true
 		p.settle(c, f, &p.stats.Used, &p.stats.UsedBytes)
 		p.aheadAll(c, f.next)
 		f.next = nil
 	}
+	if f != nil && f.told {
+		return foreseen
+	}
 	c.note(req, func(r godown.Request, root bool) { p.ahead(c, r, root) })
+	return foreseen
+}
+
+// Expect has files fetched that the client at host is going to ask for, as long
+// as ctx lasts; no bound is set to them. done is called for each.
+func (p *Predictor) Expect(ctx context.Context, host string, files []godown.Request, done func(Outcome)) {
+	p.once.Do(p.init)
+	for _, req := range files {
+		p.mu.Lock()
+		c := p.client(host)
+		f := c.forecasts[req]
+		if f == nil {
+			f = p.forecast(c, req)
+			f.told = true
+		}
+		p.mu.Unlock()
+		p.prefetcher.Add(ctx, req, func(o Outcome) {
+			p.arrived(c, f, o)
+			done(o)
+		})
+	}
 }
 
 // answered has fetched what follows from an answer that a client was given.
@@ -163,57 +188,51 @@ func (p *Predictor) answered(host string, next []godown.Request) {
 func (p *Predictor) client(host string) *client {
 	now := time.Now()
 	c := p.clients[host]
-	if c != nil && now.Sub(c.last) > forgetAfter {
-		p.drop(c)
-		c = nil
-	}
 	if c == nil {
 		if len(p.clients) >= maxClients {
-			p.forget(now)
+			p.dropOldest()
 		}
 		c = &client{host: host, memory: newMemory(), forecasts: make(map[godown.Request]*forecast)}
+		c.ctx, c.cancel = context.WithCancel(context.Background())
+		c.silent = time.AfterFunc(forgetAfter, func() { p.forget(c) })
 		p.clients[host] = c
 	}
 	c.last = now
-	if c.cancel == nil {
-		c.ctx, c.cancel = context.WithCancel(context.Background())
-	}
+	c.silent.Reset(forgetAfter)
 	return c
 }
 
-// forget forgets those who ask for nothing any more, and at least the one that
-// was silent longest. Caller holds p.mu.
-func (p *Predictor) forget(now time.Time) {
+// forget forgets a client that was silent for long, or has gone.
+func (p *Predictor) forget(c *client) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	silent := time.Since(c.last)
+	if p.clients[c.host] == c && (silent >= forgetAfter || silent >= goneAfter && p.connections[c.host] == 0) {
+		p.drop(c)
+	}
+}
+
+// dropOldest forgets the client that was silent longest. Caller holds p.mu.
+func (p *Predictor) dropOldest() {
 	var oldest *client
 	for _, c := range p.clients {
-		if now.Sub(c.last) > forgetAfter {
-			p.drop(c)
-		} else if oldest == nil || c.last.Before(oldest.last) {
+		if oldest == nil || c.last.Before(oldest.last) {
 			oldest = c
 		}
 	}
-	if len(p.clients) >= maxClients {
-		p.drop(oldest)
-	}
+	p.drop(oldest)
 }
 
 // drop forgets a client. Caller holds p.mu.
 func (p *Predictor) drop(c *client) {
-	c.leave()
+	c.silent.Stop()
+	c.cancel()
 	for _, f := range c.forecasts {
 		if !f.over {
 			p.settle(c, f, &p.stats.Wasted, &p.stats.WastedBytes)
 		}
 	}
 	delete(p.clients, c.host)
-}
-
-// leave ends what is fetched ahead for c.
-func (c *client) leave() {
-	if c.cancel != nil {
-		c.cancel()
-		c.cancel = nil
-	}
 }
 
 // settle takes f from what has not been asked for yet, and counts it if it is here. Caller holds p.mu.
@@ -252,14 +271,21 @@ func (p *Predictor) ahead(c *client, req godown.Request, root bool) {
 		p.stats.Refused++
 		return
 	}
-	f := &forecast{root: root}
+	f := p.forecast(c, req)
+	f.root = root
+	p.prefetcher.Add(c.ctx, req, func(o Outcome) { p.arrived(c, f, o) })
+}
+
+// forecast notes that a file is going to be fetched for c. Caller holds p.mu.
+func (p *Predictor) forecast(c *client, req godown.Request) *forecast {
+	f := new(forecast)
 	c.forecasts[req] = f
 	c.requests++
 	p.requests++
 	if req.Kind == godown.Zip {
 		p.resize(c, f, unknownSize, nil)
 	}
-	p.prefetcher.Add(c.ctx, req, func(o Outcome) { p.arrived(c, f, o) })
+	return f
 }
 
 // arrived notes what came of a forecast.
@@ -288,10 +314,11 @@ func (p *Predictor) arrived(c *client, f *forecast, o Outcome) {
 		p.stats.FetchedBytes += o.Size
 		p.resize(c, f, o.Size, nil)
 	}
-	if o.Err != nil || c.cancel == nil {
+	if o.Err != nil || c.ctx.Err() != nil {
 		return
 	}
 	switch {
+	case f.told:
 	case f.root:
 		p.aheadAll(c, ofRoot(o.Request, next))
 	case f.over || deep:
@@ -302,7 +329,7 @@ func (p *Predictor) arrived(c *client, f *forecast, o Outcome) {
 }
 
 // Connected and Gone are told of a client's connections, by address and port.
-// When the last one is closed nothing more is fetched for that client.
+// Soon after the last one is closed nothing more is fetched for that client.
 func (p *Predictor) Connected(address string) {
 	host := hostOf(address)
 	p.once.Do(p.init)
@@ -321,7 +348,7 @@ func (p *Predictor) Gone(address string) {
 	}
 	delete(p.connections, host)
 	if c := p.clients[host]; c != nil {
-		c.leave()
+		c.silent.Reset(goneAfter)
 	}
 }
 
