@@ -113,7 +113,7 @@ func (b *body) skip(before *http.Response) error {
 		return errors.New("it has other content now")
 	}
 	if b.resp.StatusCode == http.StatusPartialContent {
-		_, total, err := partOf(b.resp, b.from+b.off, b.size-b.off)
+		_, total, err := b.upstream.partOf(b.resp, b.from+b.off, b.size-b.off)
 		if err == nil && total != b.total {
 			err = errors.New("it has another length now")
 		}

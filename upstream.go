@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,6 +41,8 @@ type Upstream struct {
 	bulk   *http.Client // for zips
 	base   url.URL      // without user information
 	auth   string
+	masked *strings.Replacer // hides what only the upstream may know, should it say it
+	secret int               // bytes of the longest that it hides
 }
 
 // Timeouts are the limits of a transport; those that are 0 have defaults.
@@ -88,6 +91,7 @@ func (u *Upstream) init() {
 		r.SetBasicAuth(user.Username(), password)
 		u.auth = r.Header.Get("Authorization")
 	}
+	u.mask()
 	u.client = &http.Client{Transport: u.Transport, CheckRedirect: u.checkRedirect}
 	u.bulk = u.client
 	if t, ok := u.Transport.(*http.Transport); ok && u.URL.Scheme == "https" {
@@ -114,11 +118,39 @@ func (u *Upstream) checkRedirect(r *http.Request, via []*http.Request) error {
 		return redirectError("it redirects from https to http")
 	}
 	if r.URL.Host != u.base.Host || r.URL.Scheme != u.base.Scheme {
-		for name := range u.Header { // net/http itself takes away Authorization
+		for name := range u.Header {
 			r.Header.Del(name)
 		}
+		r.Header.Del("Authorization") // which net/http would send to other ports, and to subdomains
 	}
 	return nil
+}
+
+// mask has the texts of refusals freed of what is secret: an upstream that shows
+// its requests must not put it into our logs and pages.
+func (u *Upstream) mask() {
+	secrets := []string{u.auth}
+	if u.URL.User != nil {
+		password, _ := u.URL.User.Password()
+		secrets = append(secrets, password)
+	}
+	for _, values := range u.Header {
+		secrets = append(secrets, values...)
+	}
+	for _, s := range secrets {
+		if _, token, ok := strings.Cut(s, " "); ok { // such as Bearer TOKEN
+			secrets = append(secrets, token)
+		}
+	}
+	// The longest first, as one may be a part of another; what is very short is no secret.
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
+	var pairs []string
+	for _, s := range secrets {
+		if u.secret = max(u.secret, len(s)); len(s) >= 4 {
+			pairs = append(pairs, s, "xxxxx")
+		}
+	}
+	u.masked = strings.NewReplacer(pairs...)
 }
 
 // A redirectError is a redirect that is not followed.
@@ -207,7 +239,7 @@ func (u *Upstream) get(ctx context.Context, name, kind string, off, n int64, tag
 	size := resp.ContentLength
 	if resp.StatusCode == http.StatusPartialContent {
 		p.Off, p.Range = off, true
-		if size, p.Total, err = partOf(resp, off, n); err != nil {
+		if size, p.Total, err = u.partOf(resp, off, n); err != nil {
 			resp.Body.Close()
 			err = fmt.Errorf("upstream %s: %s: %w", u.Name(), name, err)
 			u.observe(ctx, call, start, err)
@@ -235,14 +267,14 @@ func setRange(h http.Header, off, end int64, tag string) {
 
 // partOf checks the answer to a request for n bytes from off on, and returns
 // its size and that of the whole file.
-func partOf(resp *http.Response, off, n int64) (size, total int64, err error) {
+func (u *Upstream) partOf(resp *http.Response, off, n int64) (size, total int64, err error) {
 	said := resp.Header.Get("Content-Range")
 	var first, last int64
 	if _, err := fmt.Sscanf(said, "bytes %d-%d/%d", &first, &last, &total); err == nil && first == off &&
 		total > off && last == min(off+n, total)-1 && (resp.ContentLength < 0 || resp.ContentLength == last-first+1) {
 		return last - first + 1, total, nil
 	}
-	return 0, 0, fmt.Errorf("%w: for %d bytes from %d on it sends %.60q", ErrRange, n, off, said)
+	return 0, 0, fmt.Errorf("%w: for %d bytes from %d on it sends %.60q", ErrRange, n, off, u.masked.Replace(said))
 }
 
 // open opens a file of a file:// upstream.
@@ -298,7 +330,7 @@ func (u *Upstream) ask(ctx context.Context, call *Call, name string, header http
 			}
 		} else if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 			resp.Body.Close()
-			err = fmt.Errorf("upstream %s sends %s encoded as %.40q, which nobody has asked for", u.Name(), name, encoding)
+			err = fmt.Errorf("upstream %s sends %s encoded as %.40q, which nobody has asked for", u.Name(), name, u.masked.Replace(encoding))
 		} else if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent && header.Get("Range") != "" {
 			return resp, nil
 		} else {
@@ -336,7 +368,7 @@ func pause(ctx context.Context, try int, least time.Duration) error {
 // long it may help to ask again; below 0: not at all.
 func (u *Upstream) refusal(resp *http.Response, name string) (again time.Duration, err error) {
 	defer resp.Body.Close()
-	text := u.refusalText(resp)
+	text, status := u.refusalText(resp), u.masked.Replace(resp.Status)
 	after, said := retryAfter(resp.Header)
 	switch code := resp.StatusCode; {
 	case code == http.StatusNotFound || code == http.StatusGone:
@@ -358,7 +390,7 @@ func (u *Upstream) refusal(resp *http.Response, name string) (again time.Duratio
 		}
 		return after, &Busy{Who: u.Name(), After: after, Text: text}
 	case code >= 500:
-		err := &BadStatus{Who: u.Name(), Code: code, After: after, Text: fmt.Sprintf("upstream %s answered %s for %s", u.Name(), resp.Status, name)}
+		err := &BadStatus{Who: u.Name(), Code: code, After: after, Text: fmt.Sprintf("upstream %s answered %s for %s", u.Name(), status, name)}
 		if text != "" {
 			err.Text += ": " + text
 		}
@@ -367,24 +399,28 @@ func (u *Upstream) refusal(resp *http.Response, name string) (again time.Duratio
 		}
 		return after, err
 	case code == http.StatusUnauthorized:
-		return -1, &BadStatus{Who: u.Name(), Code: code, Text: fmt.Sprintf("upstream %s wants other credentials than it was given (%s); put them into its URL in --upstream", u.Name(), resp.Status)}
+		return -1, &BadStatus{Who: u.Name(), Code: code, Text: fmt.Sprintf("upstream %s wants other credentials than it was given (%s); put them into its URL in --upstream", u.Name(), status)}
 	}
-	return -1, &BadStatus{Who: u.Name(), Code: resp.StatusCode, Text: fmt.Sprintf("upstream %s answered %s for %s, which means nothing in the module proxy protocol", u.Name(), resp.Status, name)}
+	return -1, &BadStatus{Who: u.Name(), Code: resp.StatusCode, Text: fmt.Sprintf("upstream %s answered %s for %s, which means nothing in the module proxy protocol", u.Name(), status, name)}
 }
 
 // refusalText returns what an answer without content says, if that is plain
-// text: its first lines. It reads on for a while, so that the connection can be
-// used again.
+// text: its first lines, without our secrets. It reads on for a while, so that
+// the connection can be used again.
 func (u *Upstream) refusalText(resp *http.Response) string {
 	timer := time.AfterFunc(min(u.Stall, refusalWait), func() { resp.Body.Close() })
 	defer timer.Stop()
-	data, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
+	data, _ := io.ReadAll(io.LimitReader(resp.Body, int64(maxRefusalText+u.secret)))
 	io.CopyN(io.Discard, resp.Body, 64<<10)
 	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
 		return ""
 	}
-	return strings.TrimSpace(strings.ToValidUTF8(string(data), "?"))
+	text := u.masked.Replace(string(data)) // before it is cut, lest a part of a secret stay
+	return strings.TrimSpace(strings.ToValidUTF8(text[:min(len(text), maxRefusalText)], "?"))
 }
+
+// maxRefusalText is how many bytes of the text of an answer without content are of interest.
+const maxRefusalText = 1024
 
 // refusalWait is how long the text of an answer is waited for whose status says all that counts.
 const refusalWait = 500 * time.Millisecond

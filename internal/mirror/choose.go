@@ -85,10 +85,13 @@ func (c *candidate) cost(size int64) time.Duration {
 	if rate == 0 {
 		rate = unknownRate
 	}
-	once := c.first + time.Duration(float64(size)/rate*float64(time.Second))
+	once := float64(c.first) + float64(size)/rate*float64(time.Second)
 	ok := max(1-c.failing, 0.02)
-	return time.Duration(float64(once)/ok) + time.Duration(c.failing/ok*float64(failureCost))
+	return time.Duration(min((once+c.failing*float64(failureCost))/ok, float64(maxCost)))
 }
+
+// maxCost is what the slowest cost, however slow they are.
+const maxCost = 1000 * time.Hour
 
 // fastest puts what is not known yet first, so that it is, then the rest by
 // cost; now and then the one that was not asked for long.

@@ -58,6 +58,16 @@ func idle(c candidate, d time.Duration) candidate {
 	return c
 }
 
+// However slow a mirror is, it is slower than one that is not.
+func TestCostOfTheSlowest(t *testing.T) {
+	fine := candidate{rate: 1 << 20}
+	for _, c := range []candidate{{rate: 0.05}, {rate: 0.2, failing: 0.8}, {rate: 1e-9, failing: 1}} {
+		if d := c.cost(500 << 20); d <= fine.cost(500<<20) {
+			t.Errorf("%+v costs %v", c, d)
+		}
+	}
+}
+
 func TestParseStrategy(t *testing.T) {
 	for _, s := range []Strategy{Fastest, Ordered, RoundRobin, LeastBusy, Race} {
 		if got, err := ParseStrategy(s.String()); got != s || err != nil {

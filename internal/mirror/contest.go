@@ -19,19 +19,22 @@ type contest[T any] struct {
 	pool    *Pool
 	req     godown.Request                            // what it is about; for messages, and for who lags
 	order   []*member                                 // who is asked, in this order
-	last    []*member                                 // who is asked when all of order have failed
+	last    []*member                                 // those that are not well: they are asked when all of order have failed
 	all     bool                                      // all are asked at once
 	agree   int                                       // so many must say "not found" for it to count, or all that can be asked
 	ask     func(context.Context, *member) (T, error) // in a place that was acquired, which it releases
 	discard func(T)                                   // what is to be done with an answer that nobody wants
 
+	weak     []*member // last, as it was
 	results  chan entry[T]
 	begun    chan struct{} // somebody has got his place
 	asked    []*member
 	running  []*attempt
 	missing  []*attempt // who said "not found"
 	hopeless int        // so many of asked are not waited for: something is missing, and they hang
+	unable   int        // so many do not pass on what was asked for
 	errs     []error    // of the others
+	fleeting error      // one of errs, of a mirror that is well and may do better when it is asked again
 }
 
 // An attempt is a request to one mirror.
@@ -57,6 +60,9 @@ func (c *contest[T]) run(ctx context.Context) (value T, m *member, err error) {
 	c.results = make(chan entry[T], len(c.order)+len(c.last))
 	c.begun = make(chan struct{}, len(c.order)+len(c.last))
 	defer c.leave()
+	if c.weak = c.last; len(c.order) == 0 {
+		c.order, c.last = c.last, nil // all are alike, then
+	}
 	c.next(ctx, false)
 	for c.all && len(c.asked) < len(c.order) {
 		c.next(ctx, false)
@@ -98,7 +104,7 @@ func (c *contest[T]) run(ctx context.Context) (value T, m *member, err error) {
 			case errors.Is(r.err, fs.ErrNotExist):
 				c.missing = append(c.missing, r.attempt)
 			default:
-				c.errs = append(c.errs, r.err)
+				c.failed(r.attempt)
 			}
 			if len(c.missing) >= c.agree {
 				return value, nil, c.conclude()
@@ -107,6 +113,18 @@ func (c *contest[T]) run(ctx context.Context) (value T, m *member, err error) {
 				return value, nil, c.conclude()
 			}
 		}
+	}
+}
+
+// failed notes a failure.
+func (c *contest[T]) failed(a *attempt) {
+	if errors.Is(a.err, errNoSum) {
+		c.unable++
+		return
+	}
+	c.errs = append(c.errs, a.err)
+	if passing(a.err) && !slices.Contains(c.weak, a.m) && !a.m.down() {
+		c.fleeting = a.err
 	}
 }
 
@@ -120,7 +138,7 @@ func (c *contest[T]) next(ctx context.Context, hedge bool) bool {
 	if len(c.asked) >= len(list) {
 		return false
 	}
-	m := list[len(c.asked)]
+	m, whole := list[len(c.asked)], ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	a := &attempt{m: m, cancel: cancel, hedge: hedge}
 	c.asked, c.running = append(c.asked, m), append(c.running, a)
@@ -134,10 +152,11 @@ func (c *contest[T]) next(ctx context.Context, hedge bool) bool {
 			a.took = time.Since(start)
 		}
 		if a.err != nil {
-			cancel(nil)
-			if !errors.Is(context.Cause(ctx), errLost) {
+			// Our own limits are no fault of the mirror's: that it got no place, and whose time is over.
+			if a.start.Load() != nil && whole.Err() == nil && !errors.Is(context.Cause(ctx), errLost) {
 				m.failed(a.err, a.took)
 			}
+			cancel(nil)
 		}
 		c.results <- entry[T]{a, value}
 	})
@@ -189,7 +208,7 @@ const confirmPatience = 500 * time.Millisecond
 func (c *contest[T]) confirming() bool {
 	return len(c.missing) > 0 && len(c.running) > 0 &&
 		!slices.ContainsFunc(c.running, func(a *attempt) bool {
-			return !slices.Contains(c.last, a.m) && !slices.Contains(c.asked[:c.hopeless], a.m)
+			return !slices.Contains(c.weak, a.m) && !slices.Contains(c.asked[:c.hopeless], a.m)
 		})
 }
 
@@ -270,10 +289,24 @@ func (c *contest[T]) conclude() error {
 		if denied >= 0 && len(c.missing) < c.agree {
 			return c.errs[denied]
 		}
+		if c.fleeting != nil && len(c.missing) < c.agree {
+			return &unsure{c.missing[0].err, c.fleeting}
+		}
 		return c.missing[0].err
+	}
+	if len(c.errs) == 0 && c.unable > 0 {
+		return errNoSum
 	}
 	return joinFailures(c.errs)
 }
+
+// An unsure error says that one mirror does not have what was asked for, and
+// that another, which might have it, failed in a way that may pass. When it has
+// not passed after some tries, the first one's word counts.
+type unsure struct{ absent, failed error }
+
+func (u *unsure) Error() string { return u.failed.Error() }
+func (u *unsure) Unwrap() error { return u.failed }
 
 // failures is what went wrong with each of several mirrors. To code it is the
 // most telling of them.

@@ -19,6 +19,8 @@ type flow struct {
 	cancel context.CancelCauseFunc
 	start  time.Time
 	n      int64 // bytes read
+	marked int64 // of these, before mark
+	mark   time.Time
 	at     int64 // where the next byte belongs
 	closed bool
 
@@ -77,14 +79,41 @@ func (f *flow) Read(p []byte) (int, error) {
 
 // crawls reports whether going on elsewhere would be much faster.
 func (f *flow) crawls() bool {
+	if f.Size < 0 {
+		return f.dribbles()
+	}
 	took := time.Since(f.start)
 	left := f.Size - f.n
-	if f.better == nil || f.Size < 0 || left <= 0 || took < time.Second {
+	if f.better == nil || left <= 0 || took < time.Second {
 		return false
 	}
 	expected := time.Duration(float64(took) * float64(left) / float64(f.n))
 	other, ok := f.better(left)
 	return ok && expected > time.Second+3*other
+}
+
+const (
+	// dribbleTime is how long a body whose size nobody knows may give next to nothing.
+	dribbleTime = 3 * time.Second
+	// dribbleRate is next to nothing, in bytes per second.
+	dribbleRate = 8 << 10
+)
+
+// dribbles reports whether a body of which nobody knows how much is left gives
+// so little that another mirror had better be asked.
+func (f *flow) dribbles() bool {
+	now := time.Now()
+	if f.mark.IsZero() {
+		f.mark = f.start
+	}
+	took := now.Sub(f.mark)
+	if f.better == nil || took < dribbleTime {
+		return false
+	}
+	rate := float64(f.n-f.marked) / took.Seconds()
+	f.mark, f.marked = now, f.n
+	_, ok := f.better(0)
+	return ok && rate < dribbleRate
 }
 
 // skip reads up to off, where the mirror took no notice of the range.
@@ -129,14 +158,20 @@ func (m *member) expects(n int64) time.Duration {
 func (m *member) ranges() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return !m.noRanges
+	return m.rangesAt(time.Now())
 }
+
+// rangesAt is ranges. Caller holds m.mu.
+func (m *member) rangesAt(now time.Time) bool { return !m.Facts.NoRanges && now.After(m.noRanges) }
+
+// noRangesTime is how long a mirror that got ranges wrong is not asked for any.
+const noRangesTime = 10 * time.Minute
 
 // ignoresRanges notes that m gives the whole, whatever range is asked for.
 func (m *member) ignoresRanges() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.noRanges = true
+	m.noRanges = time.Now().Add(noRangesTime)
 }
 
 // mixes reports whether what m gives may be mixed with what others give.
@@ -144,5 +179,15 @@ func (m *member) mixes() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	return !m.noRanges && now.After(m.noMix) && m.liesAt(now) < 0.5 && !m.circuit.down && now.After(m.busy)
+	return m.rangesAt(now) && !m.suspectAt(now) && !m.circuit.down && now.After(m.busy)
+}
+
+// suspectAt reports whether m gave wrong files of late, or had part in one. Caller holds m.mu.
+func (m *member) suspectAt(now time.Time) bool { return !now.After(m.noMix) || m.liesAt(now) >= 0.5 }
+
+// suspected reports whether bytes of m had better not follow those of others, unverified.
+func (m *member) suspected() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.suspectAt(time.Now())
 }

@@ -72,6 +72,7 @@ func TestHedgesAreFew(t *testing.T) {
 
 // A hang costs a hedge even without a budget: it is no doubt of the mirror that it has failed.
 func TestOverdueIsFailed(t *testing.T) {
+	t.Parallel()
 	f := newField(t, 2, func(o *Options, _ []Mirror) { o.Hedge = -1 })
 	f.warm(t)
 	f.mirrors[0].Break(everything, godowntest.Hang())

@@ -19,10 +19,14 @@ import (
 
 // A said is what one mirror said of something that mirrors may differ in.
 type said struct {
-	m    *member
-	data []byte
-	err  error
+	m        *member // nil: one or several have failed
+	data     []byte
+	err      error
+	fleeting error // of a mirror that is well and may do better when it is asked again
 }
+
+// A survey is what several mirrors have said.
+type survey struct{ given, missing, failed []said }
 
 const (
 	// leastGrace and mostGrace bound how long a second opinion is waited for when the first is there.
@@ -39,7 +43,11 @@ func (p *Pool) list(ctx context.Context, req godown.Request) (*godown.File, erro
 	}
 	var versions, names []string
 	for _, o := range opinions {
-		versions = append(versions, strings.Fields(string(o.data))...)
+		for line := range strings.Lines(string(o.data)) {
+			if fields := strings.Fields(line); len(fields) > 0 {
+				versions = append(versions, fields[0]) // some add the time
+			}
+		}
 		names = append(names, o.m.name)
 	}
 	if len(opinions) == 1 {
@@ -146,20 +154,24 @@ func (p *Pool) gather(ctx context.Context, req godown.Request, l lineup) ([]said
 	defer cancel(errLost)
 	want := min(2, len(l.order))
 	answers := make(chan said, 2*len(p.members)+2)
-	ask := func(order []*member) {
+	ask := func(order []*member, weak bool) {
 		c := p.newContest(req, lineup{order: order}, readSmall(req))
+		if weak {
+			c.order, c.last = nil, order
+		}
 		c.agree = 1
 		p.working.Go(func() {
 			r, m, err := c.run(ctx)
 			if len(c.missing) > 0 {
 				m = c.missing[0].m
 			}
-			answers <- said{m, r.data, err}
+			answers <- said{m, r.data, err, c.fleeting}
 		})
 	}
 	// Whoever fails is replaced by the next, but never by the other one asked.
 	first, spare := slices.Clone(l.order[:want]), l.order[want:]
-	if len(first) == 0 {
+	weak := len(first) == 0
+	if weak {
 		first, spare, l.last = l.last, nil, nil
 	}
 	for i, m := range first {
@@ -169,32 +181,49 @@ func (p *Pool) gather(ctx context.Context, req godown.Request, l lineup) ([]said
 				mine = append(mine, s)
 			}
 		}
-		ask(append([]*member{m}, mine...))
+		ask(append([]*member{m}, mine...), weak)
 	}
-	given, missing, errs := p.collect(ctx, answers, len(first), 0)
-	heardOf := len(given) + len(missing) + len(errs)
-	if differ(given, missing) || len(given) == 0 && len(missing) < agreeing {
+	var all survey
+	left := len(first) - p.collect(ctx, answers, len(first), 0, first, &all)
+	if all.differs() || len(all.given) == 0 && len(all.missing) < agreeing {
 		heard := func(m *member) bool {
-			return slices.ContainsFunc(slices.Concat(given, missing), func(s said) bool { return s.m == m })
+			return slices.ContainsFunc(slices.Concat(all.given, all.missing), func(s said) bool { return s.m == m })
 		}
 		others, grace := slices.DeleteFunc(slices.Clone(spare), heard), mostGrace
-		if len(given) == 0 {
-			others, grace = append(others, l.last...), 0
-			if len(others) == len(l.last) && len(missing) > 0 {
+		for _, m := range others {
+			ask([]*member{m}, weak)
+		}
+		if len(all.given) == 0 {
+			grace = 0
+			if len(others) == 0 && len(all.missing) > 0 {
 				grace = confirmPatience
 			}
+			for _, m := range l.last {
+				ask([]*member{m}, true)
+			}
+			others = append(others, l.last...)
 		}
-		for _, m := range others {
-			ask([]*member{m})
+		p.collect(ctx, answers, left+len(others), grace, others, &all)
+	}
+	return all.conclude()
+}
+
+// conclude makes one of all that was said, or an error.
+func (s *survey) conclude() ([]said, *member, error) {
+	if len(s.given) > 0 {
+		return s.given, nil, nil
+	}
+	if len(s.missing) > 0 {
+		absent := s.missing[0].err
+		fleeting := func(f said) bool { return f.fleeting != nil }
+		if i := slices.IndexFunc(s.failed, fleeting); i >= 0 && len(s.missing) < agreeing {
+			return nil, nil, &unsure{absent, s.failed[i].fleeting}
 		}
-		given2, missing2, errs2 := p.collect(ctx, answers, len(first)-heardOf+len(others), grace)
-		given, missing, errs = append(given, given2...), append(missing, missing2...), append(errs, errs2...)
+		return nil, nil, absent
 	}
-	if len(given) > 0 {
-		return given, nil, nil
-	}
-	if len(missing) > 0 {
-		return nil, nil, missing[0].err
+	var errs []error
+	for _, f := range s.failed {
+		errs = append(errs, f.err)
 	}
 	if len(errs) == 0 {
 		errs = append(errs, fmt.Errorf("no mirror has answered: %w", godown.ErrStalled))
@@ -202,41 +231,64 @@ func (p *Pool) gather(ctx context.Context, req godown.Request, l lineup) ([]said
 	return nil, nil, joinFailures(errs)
 }
 
-// differ reports whether two mirrors do not say the same.
-func differ(given, missing []said) bool {
-	return len(missing) == 1 && len(given) == 1 || len(given) == 2 && !bytes.Equal(given[0].data, given[1].data)
+// differs reports whether two mirrors do not say the same.
+func (s *survey) differs() bool {
+	return len(s.missing) == 1 && len(s.given) == 1 || len(s.given) == 2 && !bytes.Equal(s.given[0].data, s.given[1].data)
 }
 
-// collect waits for n answers, at most for a time that is not 0. Once there is
-// one, it waits for the others only a little longer; once one has said "not
-// found", as long as a mirror may stall.
-func (p *Pool) collect(ctx context.Context, answers <-chan said, n int, most time.Duration) (given, missing []said, errs []error) {
+// collect waits for n answers from those who were asked, at most for a time that
+// is not 0. Once there is one, it waits for the others only a little longer, but
+// as long as they usually take; once one has said "not found", as long as a
+// mirror may stall. It returns how many there were.
+func (p *Pool) collect(ctx context.Context, answers <-chan said, n int, most time.Duration, asked []*member, all *survey) int {
 	start := time.Now()
 	var grace <-chan time.Time
 	wait := func(d time.Duration) { grace = time.After(d) }
 	if most > 0 {
 		wait(most)
 	}
-	for range n {
+	for i := range n {
 		select {
 		case s := <-answers:
 			switch {
 			case s.err == nil:
-				given = append(given, s)
-				wait(min(max(2*time.Since(start), leastGrace), mostGrace))
+				all.given = append(all.given, s)
+				took := time.Since(start)
+				wait(min(max(2*took, leastGrace, all.usual(asked)-took), mostGrace))
 			case errors.Is(s.err, fs.ErrNotExist):
-				missing = append(missing, s)
+				all.missing = append(all.missing, s)
 				if grace == nil {
 					wait(p.Stall)
 				}
 			default:
-				errs = append(errs, s.err)
+				all.failed = append(all.failed, s)
 			}
 		case <-grace:
-			return given, missing, errs
+			return i
 		case <-ctx.Done():
-			return given, missing, append(errs, context.Cause(ctx))
+			all.failed = append(all.failed, said{err: context.Cause(ctx)})
+			return i
 		}
 	}
-	return given, missing, errs
+	return n
+}
+
+// usual returns the time in which those who were asked and have said nothing yet usually answer.
+func (s *survey) usual(asked []*member) (most time.Duration) {
+	for _, m := range asked {
+		if !slices.ContainsFunc(slices.Concat(s.given, s.missing), func(o said) bool { return o.m == m }) {
+			most = max(most, m.usual())
+		}
+	}
+	return most
+}
+
+// usual returns the time in which m answers almost always.
+func (m *member) usual() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p95, _ := m.learnt.percentiles(); p95 > 0 {
+		return p95 + p95/2
+	}
+	return max(firstPatience, 2*m.learnt.first)
 }

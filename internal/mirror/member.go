@@ -28,7 +28,7 @@ type member struct {
 	learnt   learnt
 	busy     time.Time            // it asked us to wait until then
 	busied   time.Time            // when it did; zero: it has answered since
-	noRanges bool                 // learnt, or known beforehand
+	noRanges time.Time            // until then it is not asked for ranges, as it gets them wrong
 	benched  map[string]time.Time // module paths that it gave wrong files of, and until when it is not asked for them
 	lies     float64              // wrong files of late
 	lied     time.Time            // when lies was last reckoned
@@ -36,7 +36,8 @@ type member struct {
 	sumdb    map[string]sumState  // by name of the database
 	underWay int
 	width    width     // of bulk, where connections are not limited
-	last     time.Time // it was last asked
+	first    time.Time // it was first asked
+	last     time.Time // and last
 	counts   counts
 }
 
@@ -63,7 +64,7 @@ func newMember(m Mirror, index int, o *Options) *member {
 	m.Weight = max(m.Weight, 1)
 	m.Upstream.Retries = -1 // the pool retries, and continues what breaks off
 	m.Upstream.Stall = o.Stall
-	x := &member{Mirror: m, index: index, name: cmp.Or(m.Name, m.Upstream.Name()), options: o, noRanges: m.Facts.NoRanges, benched: make(map[string]time.Time), sumdb: make(map[string]sumState)}
+	x := &member{Mirror: m, index: index, name: cmp.Or(m.Name, m.Upstream.Name()), options: o, benched: make(map[string]time.Time), sumdb: make(map[string]sumState)}
 	x.counts.failures = make(map[string]int64)
 	x.circuit.since = time.Now()
 	if n := m.Connections; n > 0 {
@@ -110,6 +111,9 @@ func (m *member) acquire(ctx context.Context, bulk bool) error {
 	m.underWay++
 	m.counts.requests++
 	m.last = time.Now()
+	if m.first.IsZero() {
+		m.first = m.last
+	}
 	return nil
 }
 
@@ -209,18 +213,24 @@ func (m *member) note(kind string, err error, now time.Time) {
 }
 
 // late notes that another mirror had answered before m did, which was asked
-// earlier. From one that is overdue, or never gave anything, no answer is expected any more.
+// earlier. From one that is overdue, or never gave anything since it was first
+// asked, no answer is expected any more.
 func (m *member) late(took time.Duration) {
 	_, overdue := m.patience()
 	now := time.Now()
 	err := fmt.Errorf("no answer within %v, and another mirror was faster", took.Round(time.Millisecond))
 	m.mu.Lock()
 	change := ""
-	if took >= overdue || m.learnt.n == 0 {
+	switch unheard := m.learnt.n == 0; {
+	case took >= overdue || unheard && now.Sub(m.first) >= coldTime:
 		m.note("timeout", err, now)
 		m.learnt.failed(1)
 		change = m.circuit.failure(now, m.options)
-	} else {
+	case unheard:
+		m.note("slow", err, now)
+		m.learnt.failed(0.5)
+		m.learnt.first = max(m.learnt.first, took) // it takes no less
+	default:
 		m.note("slow", err, now)
 		m.learnt.failed(0.5)
 		m.learnt.answered(took)
@@ -255,6 +265,7 @@ func (m *member) patience() (late, overdue time.Duration) {
 const (
 	firstPatience = 300 * time.Millisecond // with a mirror of which little is known
 	leastPatience = 10 * time.Millisecond  // with any
+	coldTime      = time.Second            // in which one that was never asked before may be late: it connects first
 )
 
 // hedged notes how a second request to m ended.
@@ -324,6 +335,13 @@ func (m *member) suspect() {
 	m.noMix = time.Now().Add(benchTime)
 }
 
+// down reports whether m is down.
+func (m *member) down() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.circuit.down
+}
+
 // tell tells of a change of state, if there is one.
 func (m *member) tell(from, to, why string) {
 	if to != "" {
@@ -334,7 +352,7 @@ func (m *member) tell(from, to, why string) {
 // kindOf returns which of godown.FailureKinds err is; "" if it is an answer
 // that means something, "canceled" if it is our own doing.
 func kindOf(err error) string {
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNoSum) {
 		return ""
 	}
 	if _, ok := errors.AsType[*godown.Denied](err); ok {

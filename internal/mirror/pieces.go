@@ -19,8 +19,11 @@ const (
 	// stealTime is what must be gained by taking over a part of another's piece: what
 	// is on its way of that part already is lost.
 	stealTime = 300 * time.Millisecond
-	// pieceTime is how long a piece should take: long beside the wait for its first byte.
-	pieceTime = time.Second
+	// pieceTime is how long a piece should take, and pieceWaits how many times
+	// as long as the wait for its first byte: the longer of the two. Pieces that take
+	// longer have others take over parts of them.
+	pieceTime  = 400 * time.Millisecond
+	pieceWaits = 4
 )
 
 // pieces is a big zip, which can arrive in several pieces at once.
@@ -105,18 +108,25 @@ func (s *pieces) work(w io.WriterAt, p *plan, m *member) {
 			m.release(true)
 			return
 		}
-		start := time.Now()
-		_, overdue := m.patience()
-		f, err := openFlow(s.ctx, m, s.req, pc.off, p.left(pc), s.tag(m), overdue)
+		start, tag := time.Now(), s.tag(m)
+		var patience time.Duration
+		if better := s.better(m); better != nil {
+			if _, ok := better(0); ok { // else nobody is there to take it over
+				_, patience = m.patience()
+			}
+		}
+		f, err := openFlow(s.ctx, m, s.req, pc.off, p.left(pc), tag, patience)
 		if err != nil {
-			m.failed(err, time.Since(start))
+			if s.ctx.Err() == nil {
+				m.failed(err, time.Since(start))
+			}
 			p.giveBack(pc, err)
 			return
 		}
 		m.answered(time.Since(start))
 		if !s.fits(f) || !f.Range {
 			if !f.Range {
-				m.ignoresRanges()
+				f.ignored(tag)
 			}
 			f.Close()
 			p.giveBack(pc, errors.New("upstream "+m.name+" has other content under this name"))
@@ -214,7 +224,7 @@ func (p *plan) take(m *member) *piece {
 		if m.Facts.Redirects {
 			least *= 8
 		}
-		size := min(int64(rate*pieceTime.Seconds()), mostPiece)
+		size := min(int64(rate*max(pieceTime, pieceWaits*wait).Seconds()), mostPiece)
 		if _, _, waiting := m.bulk.State(); waiting == 0 {
 			size = min(size, p.share)
 		}

@@ -270,6 +270,7 @@ func TestAbsence(t *testing.T) {
 		}
 	})
 	t.Run("the other hangs", func(t *testing.T) {
+		t.Parallel()
 		for _, choose := range []Strategy{Ordered, Race} {
 			f := newField(t, 2, func(o *Options, _ []Mirror) { o.Choose, o.Stall = choose, time.Hour })
 			f.warm(t)
@@ -286,6 +287,7 @@ func TestAbsence(t *testing.T) {
 		}
 	})
 	t.Run("the other hangs, one is down", func(t *testing.T) {
+		t.Parallel()
 		f := newField(t, 3, func(o *Options, _ []Mirror) { o.Stall, o.Fall = time.Hour, 1 })
 		f.warm(t)
 		f.members[2].failed(errors.New("ill"), 0)
@@ -443,17 +445,20 @@ func TestSumDB(t *testing.T) {
 	ask("false false false")
 }
 
-// TestHeadersStay checks that a mirror's own header fields don't go to a host that it redirects to.
+// TestHeadersStay checks that a mirror's own header fields and credentials don't go to a host that it redirects to.
 func TestHeadersStay(t *testing.T) {
 	f := newField(t, 2, func(_ *Options, list []Mirror) {
 		list[0].Upstream.Header = http.Header{"X-Token": {"secret"}}
+		list[0].Upstream.URL.User = url.UserPassword("joe", "password")
 	})
 	f.mirrors[0].Break(everything, godowntest.Status(302, "", "Location: "+f.mirrors[1].URL+"/"+hello.Name()))
 	f.mustGive(t, hello)
 	if got := f.mirrors[0].Log()[0].Header.Get("X-Token"); got != "secret" {
 		t.Errorf("the mirror itself got %q", got)
 	}
-	if got := f.mirrors[1].Log()[0].Header.Get("X-Token"); got != "" {
-		t.Errorf("the other host got %q", got)
+	for _, name := range []string{"X-Token", "Authorization"} {
+		if got := f.mirrors[1].Log()[0].Header.Get(name); got != "" {
+			t.Errorf("the other host got %s: %q", name, got)
+		}
 	}
 }

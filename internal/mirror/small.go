@@ -111,6 +111,7 @@ func again[T any](ctx context.Context, p *Pool, req godown.Request, except []*me
 	if req.Kind == godown.Zip {
 		size = 1 << 20
 	}
+	start := time.Now()
 	for round := 0; ; round++ {
 		l := p.lineup(req.Path, size, except)
 		if len(l.order)+len(l.last) == 0 {
@@ -118,10 +119,15 @@ func again[T any](ctx context.Context, p *Pool, req godown.Request, except []*me
 		} else if value, m, err = try(l); err == nil {
 			return value, m, nil
 		}
+		doubt, doubted := errors.AsType[*unsure](err)
+		after, asked := asksToWait(err)
+		if doubted && (round >= p.Retries || time.Since(start)+after > maxDoubt) {
+			return value, nil, doubt.absent
+		}
 		if round >= p.Retries || ctx.Err() != nil || !passing(err) {
 			return value, nil, err
 		}
-		if after, ok := asksToWait(err); ok && sleep(ctx, min(after, maxWait)) != nil {
+		if asked && sleep(ctx, min(after, maxWait)) != nil {
 			return value, nil, err
 		}
 		if pauseAgain(ctx, round) != nil {
@@ -129,6 +135,10 @@ func again[T any](ctx context.Context, p *Pool, req godown.Request, except []*me
 		}
 	}
 }
+
+// maxDoubt is how long it may take to find out that something does not exist,
+// where a mirror that might have it asks us to wait: negative answers are many.
+const maxDoubt = 3 * time.Second
 
 // pauseAgain waits before the next try, with jitter so that those who failed
 // together do not come back together.

@@ -14,14 +14,25 @@ type stream struct {
 	*transfer
 	flow   *flow // where bytes come from now; nil: nowhere
 	off    int64 // of the next byte
-	end    int64 // behind the last one; -1 if not known: then nothing can be continued
+	end    int64 // behind the last one; -1 if not known yet
 	futile int   // flows in a row that gave nothing
+	little int   // flows in a row that gave less than littleBytes
+	parts  int   // such flows in all
 	err    error // final
 	avoid  []*member
 }
 
 // maxFutile is how many mirrors in a row may give nothing before a stream fails, for each mirror there is.
 const maxFutile = 3
+
+const (
+	// littleBytes are so few that it had better not go on like that without a pause.
+	littleBytes = 64 << 10
+	// maxLittle is how many flows may give so little before a stream fails.
+	maxLittle = 100
+	// unknownRest is asked for where nobody knows how much there is.
+	unknownRest = 1 << 40
+)
 
 // Read reads on.
 func (s *stream) Read(p []byte) (int, error) {
@@ -71,14 +82,31 @@ func (s *stream) ended(err error) error {
 		return context.Cause(s.ctx)
 	}
 	f.broken(err)
-	if s.end < 0 {
-		return err // of a size that nobody knows, nobody knows the rest
-	}
 	if f.n == 0 {
 		s.futile++
 	}
 	s.avoid = append(s.avoid, f.m)
+	if err := s.breathe(f.n, err); err != nil {
+		return err
+	}
 	return s.reopen(err)
+}
+
+// breathe pauses when one flow after the other gives only a little. It returns
+// an error when that was so too often.
+func (s *stream) breathe(n int64, cause error) error {
+	if n >= littleBytes {
+		s.little = 0
+		return nil
+	}
+	s.little++
+	if s.parts++; s.parts > maxLittle {
+		return fmt.Errorf("%w; and that was so %d times", cause, s.parts)
+	}
+	if each := len(s.pool.members); s.little > each { // the first time somebody else is asked at once
+		return pauseAgain(s.ctx, (s.little-1)/each-1)
+	}
+	return nil
 }
 
 // reopen asks for what lies between off and end. cause is why that is needed.
@@ -91,7 +119,7 @@ func (s *stream) reopen(cause error) error {
 		if len(l.order)+len(l.last) == 0 {
 			break
 		}
-		f, m, err := s.open(l, s.off, s.end-s.off)
+		f, m, err := s.open(l, s.off, s.rest())
 		if err == nil && s.fits(f) {
 			if err = s.take(f); err == nil {
 				if cause != nil {
@@ -133,8 +161,22 @@ func (s *stream) take(f *flow) error {
 		return err
 	}
 	s.gives(f)
+	if s.end < 0 && f.Total >= 0 {
+		s.end = f.Total
+	}
 	s.flow = f
 	return nil
+}
+
+// rest returns how many bytes to ask for; 0: the whole.
+func (s *stream) rest() int64 {
+	switch {
+	case s.end >= 0:
+		return s.end - s.off
+	case s.off == 0:
+		return 0
+	}
+	return unknownRest
 }
 
 // successors returns who may go on: those that have not failed here first.
@@ -143,8 +185,8 @@ func (s *stream) successors() lineup {
 		return lineup{order: []*member{s.single}}
 	}
 	l := s.pool.rank(s.req.Path, max(s.end-s.off, 0), s.except, 0, false)
-	have := func(m *member) bool { return s.isOther(m) }
-	l.order, l.last = slices.DeleteFunc(l.order, have), slices.DeleteFunc(l.last, have)
+	other := func(m *member) bool { return s.isOther(m) }
+	l.order, l.last = slices.DeleteFunc(l.order, other), slices.DeleteFunc(l.last, other)
 	failed := func(m *member) int {
 		n := 0
 		for _, a := range s.avoid {
@@ -155,7 +197,23 @@ func (s *stream) successors() lineup {
 		return n
 	}
 	slices.SortStableFunc(l.order, func(a, b *member) int { return failed(a) - failed(b) })
-	return l
+	if !slices.ContainsFunc(slices.Concat(l.order, l.last), s.spoils) {
+		return l
+	}
+	// Whom nobody should have to believe goes on when nobody else can, or did when he was asked twice.
+	var able, unable []*member
+	for _, m := range slices.Concat(l.order, l.last) {
+		switch {
+		case s.spoils(m) || failed(m) > 1:
+			unable = append(unable, m)
+		case slices.Contains(l.order, m):
+			able = append(able, m)
+		}
+	}
+	weak := func(m *member) bool { return slices.Contains(unable, m) }
+	last := slices.DeleteFunc(l.last, weak)
+	slices.SortStableFunc(unable, func(a, b *member) int { return failed(a) - failed(b) })
+	return lineup{order: able, last: append(last, unable...)}
 }
 
 // Close ends the transfer.

@@ -16,7 +16,14 @@ import (
 // A sumState is whether a mirror passes a checksum database on.
 type sumState struct {
 	supported bool
-	until     time.Time // when it is to be asked again
+	until     time.Time    // when it is to be asked again
+	asking    *sumQuestion // nil: nobody is asking
+}
+
+// A sumQuestion is somebody's asking for that, whose answer others wait for.
+type sumQuestion struct {
+	answered chan struct{} // closed when err is set
+	err      error         // why there is no answer
 }
 
 // sumTTL is how long a mirror's word on that is taken.
@@ -28,22 +35,45 @@ const sumTTL = 5 * time.Minute
 func (p *Pool) Get(ctx context.Context, name string) ([]byte, error) {
 	db, path := splitSum(name)
 	req := godown.Request{Path: moduleOf(path)}
-	r, _, err := again(ctx, p, req, nil, func(l lineup) (reply, *member, error) {
-		l.order, l.last = slices.DeleteFunc(l.order, noSum(db)), slices.DeleteFunc(l.last, noSum(db))
-		if len(l.order)+len(l.last) == 0 {
-			return reply{}, nil, &godown.NotFound{Text: "not found: no mirror passes the checksum database " + db + " on", Unasked: true}
+	var without []*member
+	for _, m := range p.members {
+		if m.sumSupport(db) == sumNone {
+			without = append(without, m)
 		}
-		c := p.newContest(req, l, func(ctx context.Context, m *member) (reply, error) {
+	}
+	var asked lineup
+	r, _, err := again(ctx, p, req, without, func(l lineup) (reply, *member, error) {
+		asked = l
+		return p.newContest(req, l, func(ctx context.Context, m *member) (reply, error) {
 			defer m.release(false)
 			return m.getSum(ctx, db, path)
-		})
-		if path == "supported" {
-			c.agree = len(p.members)
-		}
-		return c.run(ctx)
+		}).run(ctx)
 	})
+	if err != nil && ctx.Err() == nil && !p.mayPassOn(db, asked, err) {
+		err = &godown.NotFound{Text: "not found: no mirror passes the checksum database " + db + " on", Unasked: true}
+	}
 	return r.data, err
 }
+
+// mayPassOn reports whether some mirror may pass db on when all in l have
+// failed with err: one that did of late, or one that asked to be left alone. One
+// that never did and is out of order says no more than those that do not.
+func (p *Pool) mayPassOn(db string, l lineup, err error) bool {
+	if _, ok := errors.AsType[*godown.Busy](err); ok || l.busy > 0 {
+		return true
+	}
+	if absent, ok := errors.AsType[*godown.NotFound](err); ok && !absent.Unasked {
+		return true // it is the record that does not exist
+	}
+	support := func(want int) func(*member) bool {
+		return func(m *member) bool { return m.sumSupport(db) == want }
+	}
+	return slices.ContainsFunc(slices.Concat(l.order, l.last), support(sumPassed)) || !slices.ContainsFunc(p.members, support(sumNone))
+}
+
+// errNoSum says that a mirror does not pass a checksum database on: as if it
+// could not be asked, which is no word on what the database has.
+var errNoSum = errors.New("it does not pass the checksum database on")
 
 // splitSum splits sumdb/NAME/FILE. A database's name may hold slashes; its files begin with one of few words.
 func splitSum(name string) (db, path string) {
@@ -71,33 +101,35 @@ func moduleOf(path string) string {
 	return name
 }
 
-// noSum returns whether a mirror is known not to pass db on.
-func noSum(db string) func(*member) bool {
-	return func(m *member) bool {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		s := m.sumdb[db]
-		return m.Facts.NoSumDB || !s.supported && time.Now().Before(s.until)
+// What is known of a mirror and a checksum database.
+const (
+	sumUnknown = iota
+	sumPassed  // it passes it on, or did when it was last asked
+	sumNone    // it does not
+)
+
+// sumSupport returns what is known of m and db.
+func (m *member) sumSupport(db string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.sumdb[db]
+	switch {
+	case m.Facts.NoSumDB || !s.supported && time.Now().Before(s.until):
+		return sumNone
+	case s.supported:
+		return sumPassed
 	}
+	return sumUnknown
 }
 
 // getSum asks m for a file of db.
 func (m *member) getSum(ctx context.Context, db, path string) (reply, error) {
 	prefix := "sumdb/" + db + "/"
-	m.mu.Lock()
-	s := m.sumdb[db]
-	m.mu.Unlock()
-	if !s.supported || time.Now().After(s.until) {
-		_, err := m.Upstream.Get(ctx, prefix+"supported")
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return reply{}, fmt.Errorf("asking for checksum database %s: %w", db, err)
-		}
-		m.mu.Lock()
-		m.sumdb[db] = sumState{supported: err == nil, until: time.Now().Add(sumTTL)}
-		m.mu.Unlock()
-		if err != nil {
-			return reply{}, err
-		}
+	if m.sumSupport(db) == sumNone {
+		return reply{}, errNoSum // another request has just found that out
+	}
+	if err := m.passes(ctx, db); err != nil {
+		return reply{}, err
 	}
 	if path == "supported" {
 		return reply{}, nil
@@ -113,4 +145,57 @@ func (m *member) getSum(ctx context.Context, db, path string) (reply, error) {
 	m.counts.bytes += int64(len(data))
 	m.mu.Unlock()
 	return reply{data: data}, nil
+}
+
+// passes returns nil if m passes db on. Of those who do not know, one asks.
+func (m *member) passes(ctx context.Context, db string) error {
+	for {
+		m.mu.Lock()
+		s := m.sumdb[db]
+		if time.Now().Before(s.until) {
+			m.mu.Unlock()
+			if !s.supported {
+				return errNoSum
+			}
+			return nil
+		}
+		q := s.asking
+		if q == nil {
+			s.asking = &sumQuestion{answered: make(chan struct{})}
+			m.sumdb[db] = s
+			m.mu.Unlock()
+			return m.askSupport(ctx, db, s.asking)
+		}
+		m.mu.Unlock()
+		select {
+		case <-q.answered:
+			if q.err != nil && !errors.Is(q.err, context.Canceled) {
+				return q.err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// askSupport asks m whether it passes db on, for all who wait for q.
+func (m *member) askSupport(ctx context.Context, db string, q *sumQuestion) error {
+	_, err := m.Upstream.Get(ctx, "sumdb/"+db+"/supported")
+	absent := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !absent {
+		q.err = fmt.Errorf("asking for checksum database %s: %w", db, err)
+	}
+	m.mu.Lock()
+	s := m.sumdb[db]
+	s.asking = nil
+	if q.err == nil {
+		s.supported, s.until = !absent, time.Now().Add(sumTTL)
+	}
+	m.sumdb[db] = s
+	m.mu.Unlock()
+	close(q.answered)
+	if absent {
+		return errNoSum
+	}
+	return q.err
 }

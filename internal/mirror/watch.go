@@ -54,12 +54,16 @@ func (m *member) wantsProbe(req godown.Request, used bool, every time.Duration) 
 	if !used || now.Before(m.busy) || !m.serves(req.Path) {
 		return false
 	}
-	return m.circuit.down || now.Sub(m.last) >= every
+	if m.circuit.down {
+		// Probes are not verified: they tell nothing of one that lied.
+		return m.liesAt(now) < 0.5 || !now.Before(m.circuit.until)
+	}
+	return now.Sub(m.last) >= every
 }
 
 // ask probes m.
-func (p *Pool) ask(ctx context.Context, m *member, req godown.Request) {
-	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+func (p *Pool) ask(watching context.Context, m *member, req godown.Request) {
+	ctx, cancel := context.WithTimeout(watching, p.Timeout)
 	defer cancel()
 	if m.acquire(ctx, false) != nil {
 		return
@@ -75,8 +79,9 @@ func (p *Pool) ask(ctx context.Context, m *member, req godown.Request) {
 	case err == nil:
 		m.answered(time.Since(start))
 	case errors.Is(err, fs.ErrNotExist) && req.Fixed():
+		m.answered(time.Since(start))
 		m.lagged(req)
-	default:
+	case watching.Err() == nil:
 		m.failed(err, time.Since(start))
 	}
 }

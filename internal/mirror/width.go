@@ -10,6 +10,7 @@ type width struct {
 	n    int // connections
 	most int
 
+	settle time.Time // until then new connections may not give anything yet
 	begun  time.Time // of the window that is measured
 	bytes  int64     // that came in it
 	idle   bool      // nobody waited for a connection at some time in it
@@ -20,8 +21,11 @@ type width struct {
 const (
 	firstWidth = 16                     // connections to begin with
 	leastTime  = 200 * time.Millisecond // that is measured
-	widthPays  = 1.2                    // with twice as many connections, so many times the bytes must come
-	widthRest  = 15 * time.Second       // after which it is tried again whether more pays
+	// settleFirsts is after how many times the usual wait for an answer a new
+	// connection gives all that it can.
+	settleFirsts = 4
+	widthPays    = 1.2              // with twice as many connections, so many times the bytes must come
+	widthRest    = 15 * time.Second // after which it is tried again whether more pays
 )
 
 func newWidth(most int, now time.Time) width {
@@ -31,6 +35,10 @@ func newWidth(most int, now time.Time) width {
 // flowed notes n bytes. wanted says that somebody waits for a connection; first
 // is the usual time to an answer. It reports whether w.n has changed.
 func (w *width) flowed(n int, wanted bool, first time.Duration, now time.Time) bool {
+	if now.Before(w.settle) {
+		w.begun, w.bytes, w.idle = now, 0, false
+		return false
+	}
 	w.bytes += int64(n)
 	w.idle = w.idle || !wanted
 	took := now.Sub(w.begun)
@@ -58,6 +66,7 @@ func (w *width) flowed(n int, wanted bool, first time.Duration, now time.Time) b
 	}
 	w.before = rate
 	w.n = min(2*w.n, w.most)
+	w.settle = now.Add(max(leastTime, settleFirsts*first))
 	return true
 }
 

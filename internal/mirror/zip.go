@@ -20,6 +20,7 @@ type transfer struct {
 	total  int64     // size of the zip; -1 if nobody said
 	except []*member // not to be asked
 	single *member   // only this one is asked, since a mixture turned out wrong; may be nil
+	hold   bool      // no byte of it is passed on before it is verified
 
 	mu    sync.Mutex         // guards the fields below
 	gave  []*member          // who gave bytes of it
@@ -47,10 +48,10 @@ func (p *Pool) transfer(ctx context.Context, req godown.Request, except []*membe
 	if first.Range && first.Off+first.Size == first.Total {
 		first.Range = false // it is the whole
 	}
-	t.total = first.Total
+	t.total, t.hold = first.Total, m.doubtful()
 	t.gives(first)
 	s := &stream{transfer: t, flow: first, end: t.total}
-	f := &godown.File{Body: s, Size: t.total, ETag: first.ETag, Origin: m.name, Hold: m.doubtful()}
+	f := &godown.File{Body: s, Size: t.total, ETag: first.ETag, Origin: m.name, Hold: t.hold}
 	if first.Range && p.Split > 0 && single == nil && m.mixes() {
 		f.Body = &pieces{stream: s}
 	}
@@ -93,23 +94,47 @@ func (t *transfer) ask(ctx context.Context, m *member, off, n int64) (*flow, err
 	if off == 0 && (n == 0 || !m.ranges()) {
 		return openFlow(ctx, m, t.req, 0, 0, "", 0)
 	}
-	f, err := openFlow(ctx, m, t.req, off, n, t.tag(m), 0)
+	tag := t.tag(m)
+	f, err := openFlow(ctx, m, t.req, off, n, tag, 0)
 	if err != nil {
-		status, _ := errors.AsType[*godown.BadStatus](err)
-		if off > 0 || !errors.Is(err, godown.ErrRange) && (status == nil || status.Code != 416 && status.Code != 400) {
+		if off > 0 || ctx.Err() != nil || !t.refusesRanges(err) {
 			return nil, err
 		}
-		// It gets ranges wrong.
-		m.ignoresRanges()
+		// It may get ranges wrong.
 		if err := m.acquire(ctx, true); err != nil {
 			return nil, err
 		}
-		return openFlow(ctx, m, t.req, 0, 0, "", 0)
+		if f, err = openFlow(ctx, m, t.req, 0, 0, "", 0); err == nil {
+			m.ignoresRanges()
+		}
+		return f, err
 	}
 	if !f.Range && f.Size > n {
-		m.ignoresRanges()
+		f.ignored(tag)
 	}
 	return f, nil
+}
+
+// refusesRanges reports whether an answer to a range says that ranges cannot be
+// had. Of the only mirror there is also what else it may be that way: nobody
+// else can be asked.
+func (t *transfer) refusesRanges(err error) bool {
+	if errors.Is(err, godown.ErrRange) {
+		return true
+	}
+	alone := len(t.pool.members) == 1
+	if status, ok := errors.AsType[*godown.BadStatus](err); ok {
+		return status.Code == 416 || status.Code == 400 || alone && slices.Contains([]int{405, 500, 501}, status.Code)
+	}
+	return alone && kindOf(err) == "" // 403 and 404
+}
+
+// ignored notes that the whole was given where a range was asked for. That is
+// as it should be if the content was to have a tag that it does not have.
+func (f *flow) ignored(tag string) {
+	if tag == "" || strings.HasPrefix(tag, "W/") || tag == f.ETag {
+		f.m.ignoresRanges()
+	}
 }
 
 // better returns what flow.better is for a flow from m.
@@ -119,7 +144,7 @@ func (t *transfer) better(m *member) func(int64) (time.Duration, bool) {
 	}
 	return func(n int64) (best time.Duration, ok bool) {
 		for _, o := range t.pool.rank(t.req.Path, 1<<30, t.except, 0, false).order {
-			if o == m || t.isOther(o) {
+			if o == m || t.isOther(o) || t.spoils(o) {
 				continue
 			}
 			if d := o.expects(n); !ok || d < best {
@@ -128,6 +153,14 @@ func (t *transfer) better(m *member) func(int64) (time.Duration, bool) {
 		}
 		return best, ok
 	}
+}
+
+// spoils reports whether m is suspected, and would have part in what others gave
+// of a zip that may be passed on before it is verified.
+func (t *transfer) spoils(m *member) bool {
+	gave := t.givers()
+	alone := len(gave) == 0 || len(gave) == 1 && gave[0] == m
+	return !t.hold && !alone && m.suspected()
 }
 
 func (t *transfer) tag(m *member) string {
@@ -158,7 +191,10 @@ func (t *transfer) fits(f *flow) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tag, known := t.tags[f.m]
-	if f.Total == t.total && (!known || tag == "" || f.ETag == "" || tag == f.ETag) {
+	if (f.Total == t.total || t.total < 0) && (!known || tag == "" || f.ETag == "" || tag == f.ETag) {
+		if t.total < 0 {
+			t.total = f.Total
+		}
 		return true
 	}
 	t.other[f.m] = true

@@ -171,15 +171,26 @@ func TestStreamIsContinued(t *testing.T) {
 // mismatch is what a cache says to Reject.
 var mismatch = &godown.Mismatch{Request: bigZip, Reason: "the test says so"}
 
+// inverted is a mirror that has other bytes of the same length for bigZip, and no tag that tells.
+func inverted(f *field) godowntest.Fault {
+	data := invert(bytes.Clone(f.mods.Data(bigZip.Name())))
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.ServeContent(w, r, "big.zip", time.Time{}, bytes.NewReader(data))
+		})
+	}
+}
+
+func invert(data []byte) []byte {
+	for i := range data {
+		data[i] ^= 1
+	}
+	return data
+}
+
 func TestMixtureIsRetriedFromOne(t *testing.T) {
 	f := newBigField(t, 2, nil)
-	// The second has other bytes of the same length, and no tag that tells.
-	f.mirrors[1].Break("[.]zip$", godowntest.Change(func(data []byte) []byte {
-		for i := range data {
-			data[i] ^= 1
-		}
-		return data
-	}))
+	f.mirrors[1].Break("[.]zip$", inverted(f))
 	f.mirrors[0].Break("[.]zip$", godowntest.Rate(4<<20))
 	got, err := f.Fetch(t.Context(), bigZip)
 	if err != nil {
@@ -212,6 +223,46 @@ func TestMixtureIsRetriedFromOne(t *testing.T) {
 	if f.members[0].mixes() && f.members[1].mixes() {
 		t.Error("both may still be mixed")
 	}
+}
+
+// When those who gave a wrong mixture are gone, others are asked.
+func TestMixtureIsReplacedByAnother(t *testing.T) {
+	f := newBigField(t, 3, nil)
+	f.members[2].suspect() // so that it gives no pieces at first
+	f.mirrors[0].Break("[.]zip$", godowntest.Rate(4<<20))
+	f.mirrors[1].Break("[.]zip$", inverted(f))
+	got, err := f.Fetch(t.Context(), bigZip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := take(got); err != nil || bytes.Equal(data, f.mods.Data(bigZip.Name())) {
+		t.Fatalf("the second gave nothing wrong: %v", err)
+	}
+	f.mirrors[0].Vanish()
+	f.mirrors[1].Vanish()
+	if got, err = got.Reject(t.Context(), mismatch); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := take(got); err != nil || !bytes.Equal(data, f.mods.Data(bigZip.Name())) {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+}
+
+// A mirror whose only place another transfer holds is not waited for.
+func TestPiecesDoNotWaitForPlaces(t *testing.T) {
+	f := newBigField(t, 2, func(_ *Options, l []Mirror) { l[1].Connections = 1 })
+	if err := f.members[1].acquire(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	f.mirrors[0].Break("[.]zip$", godowntest.Rate(8<<20))
+	got, err := f.Fetch(within(t), bigZip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := take(got); err != nil || !bytes.Equal(data, f.mods.Data(bigZip.Name())) {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+	f.members[1].release(true)
 }
 
 func TestLiarIsBenched(t *testing.T) {
