@@ -3,6 +3,7 @@ package warm
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"sync"
 	"time"
@@ -67,8 +68,8 @@ const (
 	maxClients = 500
 	// allTogether is how many times as much as one client all may cause.
 	allTogether = 4
-	// maxSeen bounds how many modules that a client asked for are remembered.
-	maxSeen = 5000
+	// maxSeen bounds how many files that a client asked for are remembered.
+	maxSeen = 10_000
 	// unknownSize is what a zip counts before its size is known.
 	unknownSize = 1 << 20
 )
@@ -84,7 +85,8 @@ func (p *Predictor) Stats() godown.AheadStats {
 type client struct {
 	host   string
 	last   time.Time       // it asked for something
-	silent *time.Timer     // ends it when it has asked for nothing in a while
+	silent *time.Timer     // looks whether it has asked for nothing in a while
+	gone   bool            // its last connection is closed
 	ctx    context.Context // of what is fetched ahead for it: ends when it has gone
 	cancel context.CancelFunc
 
@@ -150,8 +152,8 @@ func (p *Predictor) asked(host string, req godown.Request) (foreseen bool) {
 		p.aheadAll(c, f.next)
 		f.next = nil
 	}
-	if f != nil && f.told {
-		return foreseen
+	if f != nil && f.told || c.seen[req] {
+		return foreseen // it says nothing new
 	}
 	c.note(req, func(r godown.Request, root bool) { p.ahead(c, r, root) })
 	return foreseen
@@ -198,7 +200,6 @@ func (p *Predictor) client(host string) *client {
 		p.clients[host] = c
 	}
 	c.last = now
-	c.silent.Reset(forgetAfter)
 	return c
 }
 
@@ -207,8 +208,14 @@ func (p *Predictor) forget(c *client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	silent := time.Since(c.last)
-	if p.clients[c.host] == c && (silent >= forgetAfter || silent >= goneAfter && p.connections[c.host] == 0) {
+	switch {
+	case p.clients[c.host] != c:
+	case silent >= forgetAfter, silent >= goneAfter && c.gone:
 		p.drop(c)
+	case c.gone:
+		c.silent.Reset(goneAfter)
+	default:
+		c.silent.Reset(forgetAfter - silent)
 	}
 }
 
@@ -278,6 +285,9 @@ func (p *Predictor) ahead(c *client, req godown.Request, root bool) {
 
 // forecast notes that a file is going to be fetched for c. Caller holds p.mu.
 func (p *Predictor) forecast(c *client, req godown.Request) *forecast {
+	if len(c.forecasts) >= 4*p.Requests {
+		maps.DeleteFunc(c.forecasts, func(_ godown.Request, f *forecast) bool { return f.over })
+	}
 	f := new(forecast)
 	c.forecasts[req] = f
 	c.requests++
@@ -301,7 +311,9 @@ func (p *Predictor) arrived(c *client, f *forecast, o Outcome) {
 		if !f.over {
 			p.settle(c, f, nil, nil)
 		}
-		delete(c.forecasts, o.Request)
+		if o.Err != nil {
+			delete(c.forecasts, o.Request)
+		}
 	case f.over:
 		f.here = true
 		p.stats.Fetched++
@@ -336,6 +348,9 @@ func (p *Predictor) Connected(address string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.connections[host]++
+	if c := p.clients[host]; c != nil {
+		c.gone = false
+	}
 }
 
 // Gone is told of a connection's end.
@@ -348,6 +363,7 @@ func (p *Predictor) Gone(address string) {
 	}
 	delete(p.connections, host)
 	if c := p.clients[host]; c != nil {
+		c.gone = true
 		c.silent.Reset(goneAfter)
 	}
 }

@@ -100,6 +100,14 @@ func names(kinds string, mods ...string) (list []string) {
 	return list
 }
 
+// unsettled returns for how many files, and bytes, it is not clear yet whether
+// they will be asked for, and how many clients are remembered.
+func (p *Predictor) unsettled() (files int, bytes int64, clients int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.requests, p.bytes, len(p.clients)
+}
+
 func TestPrediction(t *testing.T) {
 	graph := map[string]string{
 		"a.test/pruned@v1.0.0":   "go 1.24\nrequire (\n b.test/pruned v1.0.0\n c.test/old v1.0.0\n)\n",
@@ -226,18 +234,18 @@ func TestPredictionEndsWithTheClient(t *testing.T) {
 		asks(t, p, "192.0.2.1", "a.test/a/@v/v1.0.0.info")
 		p.Gone("192.0.2.1:1")
 		synctest.Wait()
-		if p.requests != 1 {
-			t.Errorf("with a connection left, %d files are fetched", p.requests)
+		if n, _, _ := p.unsettled(); n != 1 {
+			t.Errorf("with a connection left, %d files are fetched", n)
 		}
 		p.Gone("192.0.2.1:2")
 		<-time.After(goneAfter / 2)
-		if p.requests != 1 {
-			t.Errorf("before it is clear that it has gone, %d files are fetched", p.requests)
+		if n, _, _ := p.unsettled(); n != 1 {
+			t.Errorf("before it is clear that it has gone, %d files are fetched", n)
 		}
 		<-time.After(goneAfter)
 		synctest.Wait()
-		if p.requests != 0 || p.bytes != 0 {
-			t.Errorf("%d files are still fetched, %d bytes", p.requests, p.bytes)
+		if n, bytes, _ := p.unsettled(); n != 0 || bytes != 0 {
+			t.Errorf("%d files are still fetched, %d bytes", n, bytes)
 		}
 		// It comes back.
 		close(l.block)
@@ -252,13 +260,13 @@ func TestPredictionEndsWithTheClient(t *testing.T) {
 			<-time.After(forgetAfter * 3 / 4)
 			asks(t, p, "192.0.2.1", "b.test/b/@v/v0.0.1.mod")
 		}
-		if len(p.clients) != 1 || p.Stats().Wasted != 0 {
+		if _, _, clients := p.unsettled(); clients != 1 || p.Stats().Wasted != 0 {
 			t.Errorf("one that asks now and then was forgotten: %+v", p.Stats())
 		}
 		<-time.After(2 * forgetAfter)
 		synctest.Wait()
-		if s := p.Stats(); len(p.clients) != 0 || s.Wasted != 1 {
-			t.Errorf("%d clients are remembered; %+v", len(p.clients), s)
+		if _, _, clients := p.unsettled(); clients != 0 || p.Stats().Wasted != 1 {
+			t.Errorf("%d clients are remembered; %+v", clients, p.Stats())
 		}
 		p.Close()
 	})

@@ -21,6 +21,7 @@ import (
 
 // A memory is what is remembered of what one client asked for.
 type memory struct {
+	seen        map[godown.Request]bool
 	mods        map[string]string // by module path, the highest version whose .mod was asked for
 	order       []string          // the keys of mods, as they came
 	infos       map[string]string // by module path, the last version whose .info was asked for
@@ -29,14 +30,15 @@ type memory struct {
 }
 
 func newMemory() memory {
-	return memory{mods: make(map[string]string), infos: make(map[string]string), lists: make(map[string]bool)}
+	return memory{seen: make(map[godown.Request]bool), mods: make(map[string]string), infos: make(map[string]string), lists: make(map[string]bool)}
 }
 
 // note notes a request, and calls ahead for what should be fetched because of it.
 func (m *memory) note(req godown.Request, ahead func(req godown.Request, root bool)) {
-	if len(m.mods) >= maxSeen || len(m.infos) >= maxSeen || len(m.lists) >= maxSeen {
+	if len(m.seen) >= maxSeen {
 		*m = newMemory() // no build asks for so many
 	}
+	m.seen[req] = true
 	path, version := req.Path, req.Version
 	file := func(kind godown.Kind) godown.Request {
 		return godown.Request{Kind: kind, Path: path, Version: version}
