@@ -28,6 +28,9 @@ COMMAND with GOPROXY set to it, and stops when COMMAND ends. Nothing else of the
 command's environment changes, and nothing that weakens security. Signals are passed on. What was
 fetched stays in --data for the next time.
 
+What the go.mod, go.sum and go.work files around COMMAND name is fetched at once, over many connections, while
+COMMAND runs; on a terminal, the line at the bottom says how far that is. --prefetch sets how much.
+
 Flags of godown stand before COMMAND; what follows is COMMAND's own. The last
 line on stderr counts modules, bytes, cache hits and time, unless --quiet.
 

@@ -96,6 +96,7 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 	if err != nil {
 		return nil, errors.Join(err, stores.Close())
 	}
+	// It stands before all that may refuse something, and so fetches nothing ahead that the client would not be given.
 	predictor := &warm.Predictor{
 		Source: cache,
 		Mode:   mode,
