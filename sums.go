@@ -305,8 +305,13 @@ func (s *Sums) misbehaves(detail string) error {
 
 // calls lets any number of callers share one call.
 type calls[T any] struct {
-	mu    sync.Mutex // guards under
-	under map[string]*call[T]
+	working sync.WaitGroup
+
+	mu     sync.Mutex // guards the fields below
+	under  map[string]*call[T]
+	ctx    context.Context // of all calls
+	cancel context.CancelFunc
+	closed bool
 }
 
 type call[T any] struct {
@@ -319,25 +324,32 @@ type call[T any] struct {
 const callTimeout = 2 * time.Minute
 
 // do calls f, or waits for the same call of another. The call goes on when its
-// callers leave.
+// callers leave, but not when all is closed.
 func (c *calls[T]) do(ctx context.Context, key string, f func(context.Context) (T, error)) (T, error) {
 	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		var none T
+		return none, errClosed
+	}
 	under, ok := c.under[key]
 	if !ok {
 		under = &call[T]{done: make(chan struct{})}
 		if c.under == nil {
 			c.under = make(map[string]*call[T])
+			c.ctx, c.cancel = context.WithCancel(context.Background())
 		}
 		c.under[key] = under
-		go func() {
+		c.working.Go(func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 			defer cancel()
+			defer context.AfterFunc(c.ctx, cancel)()
 			under.value, under.err = f(ctx)
 			c.mu.Lock()
 			delete(c.under, key)
 			c.mu.Unlock()
 			close(under.done)
-		}()
+		})
 	}
 	c.mu.Unlock()
 	select {
@@ -347,4 +359,16 @@ func (c *calls[T]) do(ctx context.Context, key string, f func(context.Context) (
 		var none T
 		return none, ctx.Err()
 	}
+}
+
+// close ends all calls, and waits for their end. There are no more after it.
+func (c *calls[T]) close() {
+	c.mu.Lock()
+	c.closed = true
+	cancel := c.cancel
+	c.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+	c.working.Wait()
 }

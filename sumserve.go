@@ -40,7 +40,11 @@ func (s *Sums) FetchSum(ctx context.Context, name string) (*File, error) {
 func (s *Sums) later(f func(context.Context)) { s.chores.add(f) }
 
 // Close waits until everything that was verified is stored, or ctx ends.
-func (s *Sums) Close(ctx context.Context) error { return s.chores.close(ctx) }
+func (s *Sums) Close(ctx context.Context) error {
+	err := s.chores.close(ctx)
+	s.calls.close() // such as what was looked up ahead, for a file that there is not
+	return err
+}
 
 // forEver is how long a tile or a record may be kept: neither ever changes.
 const forEver = 365 * 24 * time.Hour
