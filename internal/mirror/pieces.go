@@ -46,7 +46,8 @@ type plan struct {
 	total  int64
 	back   []*piece // given back by those who failed
 	active []*piece
-	err    error // what last went wrong
+	rates  []float64 // bytes per second of the pieces that were done last
+	err    error     // what last went wrong
 
 	waiting context.Context // of those who wait for a connection, until there is nothing left to deal out
 	over    context.CancelFunc
@@ -142,7 +143,16 @@ func (s *pieces) work(w io.WriterAt, p *plan, m *member) {
 // fetch writes what f gives of a piece, and closes f. It reports whether all went well.
 func (s *pieces) fetch(w io.WriterAt, p *plan, f *flow, pc *piece) bool {
 	defer f.Close()
-	f.better = s.better(f.m)
+	if better := s.better(f.m); better != nil {
+		f.better = func(n int64) (time.Duration, bool) {
+			d, ok := better(n)
+			if rate := p.usual(pc); ok && rate > 0 {
+				// Connections share what a mirror, or the line, gives: the others tell what can be had.
+				d = time.Duration(float64(n) / rate * float64(time.Second))
+			}
+			return d, ok
+		}
+	}
 	buf := pieceBuffers.Get().(*[64 << 10]byte)
 	defer pieceBuffers.Put(buf)
 	for {
@@ -280,6 +290,28 @@ func (pc *piece) rate(now time.Time) float64 {
 // settleTime is how long a piece must have arrived before its rate is told from that.
 const settleTime = 500 * time.Millisecond
 
+// recentRates is how many pieces that are done tell what is usual.
+const recentRates = 8
+
+// usual returns the bytes per second that a quarter of the pieces other than pc
+// arrive with, or more, or 0 if that is not known.
+func (p *plan) usual(pc *piece) float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rates := slices.Clone(p.rates)
+	now := time.Now()
+	for _, a := range p.active {
+		if took := now.Sub(a.begun); a != pc && took > settleTime {
+			rates = append(rates, float64(a.off-a.from)/took.Seconds())
+		}
+	}
+	if len(rates) == 0 {
+		return 0
+	}
+	slices.Sort(rates)
+	return rates[len(rates)*3/4]
+}
+
 // remaining returns the time that the rest of a piece will take.
 func (pc *piece) remaining(now time.Time) time.Duration {
 	return time.Duration(float64(pc.end-pc.off) / pc.rate(now) * float64(time.Second))
@@ -301,6 +333,9 @@ func (p *plan) done(pc *piece) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.remove(pc)
+	took := max(time.Since(pc.begun), time.Millisecond)
+	p.rates = append(p.rates, float64(pc.off-pc.from)/took.Seconds())
+	p.rates = p.rates[max(0, len(p.rates)-recentRates):]
 	if len(p.active) == 0 && len(p.back) == 0 && p.next >= p.total {
 		p.over()
 	}
