@@ -92,6 +92,7 @@ that modules come from, verifies what it fetches, keeps it, and goes on serving
 it when the upstream is gone.`,
 		Example: `  godown run -- go build ./...       one command, with a proxy of its own
   godown serve                       a proxy for this machine
+  godown warm                        what a project needs, fetched ahead of time
   godown mirrors                     how the mirrors of that proxy are doing
   godown config                      what is configured, and where that was said`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -109,7 +110,7 @@ it when the upstream is gone.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newServeCommand(m), newRunCommand(m), newMirrorsCommand(m), newConfigCommand(m), newVersionCommand())
+	root.AddCommand(newServeCommand(m), newRunCommand(m), newWarmCommand(m), newMirrorsCommand(m), newConfigCommand(m), newVersionCommand())
 	root.SetHelpCommand(newHelpCommand())
 	wrapFlagHelp(root)
 	return root

@@ -30,6 +30,7 @@ type server struct {
 	listener net.Listener
 	url      string
 	leaving  atomic.Bool // it takes no new work
+	warmer   *warmer     // does what clients want to be fetched ahead
 	failed   chan error  // why it ended, if not by stop
 }
 
@@ -39,7 +40,7 @@ func startServer(p *proxy, address string, log *slog.Logger) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w; choose another with --listen, where port 0 takes a free one", address, err)
 	}
-	s := &server{proxy: p, listener: l, url: localURL(l.Addr()), failed: make(chan error, 1)}
+	s := &server{proxy: p, listener: l, url: localURL(l.Addr()), warmer: newWarmer(p.cache, log), failed: make(chan error, 1)}
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.route),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -86,6 +87,10 @@ func (s *server) route(w http.ResponseWriter, r *http.Request) {
 		s.handler.ServeHTTP(w, r)
 		return
 	}
+	if path == warmPage {
+		s.warmer.ServeHTTP(w, r)
+		return
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "only GET and HEAD are allowed here", http.StatusMethodNotAllowed)
@@ -107,7 +112,7 @@ func (s *server) route(w http.ResponseWriter, r *http.Request) {
 	case mirrorsPage:
 		s.sayMirrors(w)
 	default:
-		http.Error(w, "there is no such page; there are /-/healthz, /-/readyz, /-/mirrors and /metrics", http.StatusNotFound)
+		http.Error(w, "there is no such page; there are /-/healthz, /-/readyz, /-/mirrors, /-/warm and /metrics", http.StatusNotFound)
 	}
 }
 
@@ -133,6 +138,7 @@ func (s *server) sayMirrors(w http.ResponseWriter) {
 // stop ends the server: requests and fetches under way may end until ctx does.
 func (s *server) stop(ctx context.Context) error {
 	s.leaving.Store(true)
+	s.warmer.close() // its requests would last as long as the jobs
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close()
