@@ -66,12 +66,13 @@ func TestAheadEndsWhenNobodyWants(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		mods := godowntest.NewModules(t, helloModules)
-		var asked atomic.Int32
+		var asked, ended atomic.Int32
 		src := godown.SourceFunc(func(ctx context.Context, req godown.Request) (*godown.File, error) {
 			if asked.Add(1) > 1 {
 				return mods.Fetch(ctx, req)
 			}
 			<-ctx.Done()
+			ended.Add(1)
 			return nil, ctx.Err()
 		})
 		r := newRig(t, nil, godown.Step{Source: src})
@@ -83,6 +84,10 @@ func TestAheadEndsWhenNobodyWants(t *testing.T) {
 		}()
 		if _, err := r.Fetch(ctx, req); !errors.Is(err, context.Canceled) {
 			t.Errorf("who left got %v", err)
+		}
+		synctest.Wait()
+		if ended.Load() != 1 {
+			t.Error("what nobody wants goes on")
 		}
 		wantFetch(t, r, req, mods.Data(req.Name()), godown.Miss)
 		if asked.Load() != 2 {

@@ -143,7 +143,6 @@ func (p *Places) leave(w *waiter, why error) error {
 	if i < 0 {
 		return nil
 	}
-	p.waiting = slices.Delete(p.waiting, i, i+1)
-	p.give() // those behind w may fit where it did not
+	p.waiting = slices.Delete(p.waiting, i, i+1) // where w found no place, nobody behind it does
 	return why
 }

@@ -50,28 +50,31 @@ func TestPlacesInOrder(t *testing.T) {
 }
 
 func TestPlacesAreKept(t *testing.T) {
-	p := NewPlaces(4, 1)
-	ctx, cancel := context.WithCancel(Ahead(t.Context()))
-	for range 3 {
-		if err := p.Take(ctx, 0); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPlaces(4, 1)
+		ctx, cancel := context.WithCancel(Ahead(t.Context()))
+		for range 3 {
+			if err := p.Take(ctx, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- p.Take(ctx, 0) }() // the fourth is not for it
+		synctest.Wait()
+		if err := p.Take(t.Context(), 0); err != nil {
 			t.Fatal(err)
 		}
-	}
-	ended := make(chan error)
-	go func() { ended <- p.Take(ctx, 0) }() // the fourth is not for it
-	if err := p.Take(t.Context(), 0); err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	for range 4 {
-		p.Leave()
-	}
-	if err := p.Take(ctx, 0); err != nil {
-		t.Errorf("a place that is free: %v", err)
-	}
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		for range 4 {
+			p.Leave()
+		}
+		if err := p.Take(Ahead(t.Context()), 0); err != nil {
+			t.Errorf("a place that is free: %v", err)
+		}
+	})
 }
 
 // Patience begins with somebody's waiting.

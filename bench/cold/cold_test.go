@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -176,13 +177,16 @@ func TestMirror(t *testing.T) {
 type memory struct {
 	t      *testing.T
 	m      *mirror
+	mu     sync.Mutex      // guards levels
 	levels map[string]bool // of the tiles that were read
 	latest []byte
 }
 
 func (c *memory) ReadRemote(path string) ([]byte, error) {
 	if f := strings.Split(path, "/"); f[1] == "tile" {
+		c.mu.Lock()
 		c.levels[f[3]] = true
+		c.mu.Unlock()
 	}
 	resp, body := get(c.t, c.m, "sumdb/"+dbName+path)
 	if resp.StatusCode != http.StatusOK {
