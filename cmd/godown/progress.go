@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime"
 	"sync"
 	"time"
@@ -48,10 +49,17 @@ func (l *bottomLine) draw() {
 	tick := time.NewTicker(redraw)
 	defer tick.Stop()
 	defer l.last.remove()
+	stopped := make(chan os.Signal, 1)
+	whenStopped(stopped)
+	defer signal.Stop(stopped)
 	for {
 		select {
 		case <-l.stop:
 			return
+		case <-stopped:
+			l.last.remove() // the terminal is another's now
+			stop()
+			continue
 		case <-tick.C:
 		}
 		text, over := l.text(time.Since(l.start))

@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -26,6 +27,15 @@ func sentByTerminal(sig os.Signal) bool {
 		}
 	}
 	return false
+}
+
+// whenStopped has c told when the terminal asks the process to stop, as by
+// Ctrl-Z, which it then does not do by itself: stop does.
+func whenStopped(c chan<- os.Signal) { signal.Notify(c, syscall.SIGTSTP) }
+
+// stop stops the process, until somebody has it go on.
+func stop() {
+	_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP) // one may always stop oneself
 }
 
 // signalNumber returns the number of the signal that ended a process.

@@ -230,12 +230,12 @@ func warmHere(ctx context.Context, cfg *Config, w *wanted, out warmOutput) (int,
 	return code, failed
 }
 
-// untilSignal returns a context that ends with SIGINT or SIGTERM, too. A second
+// untilSignal returns a context that ends with a signal that would end the process, too. A second
 // signal ends the process, as it does after release.
 func untilSignal(ctx context.Context) (_ context.Context, release func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	var waiting sync.WaitGroup
 	waiting.Go(func() {
 		select {

@@ -73,8 +73,8 @@ func TestWarmerIsForThisMachine(t *testing.T) {
 		{"IPv6 host", host("[::1]:8080"), 200, ""},
 		{"IPv6 host without port", host("[::1]"), 200, ""},
 		{"127.1.2.3", host("127.1.2.3"), 200, ""},
-		{"a neighbour", peer("192.0.2.1:4711"), 403, "from another machine"},
-		{"nobody", peer("@"), 403, "from another machine"},
+		{"a neighbour", peer("192.0.2.1:4711"), 403, "not come from a loopback address"},
+		{"nobody", peer("@"), 403, "not come from a loopback address"},
 		{"rebound name", host("evil.example:8080"), 403, `for the host "evil.example:8080"`},
 		{"localhost of others", host("localhost.evil.example"), 403, "for the host"},
 		{"any address", host("0.0.0.0:8080"), 403, "for the host"},
@@ -141,6 +141,26 @@ func TestWarmerLists(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A list that comes slowly holds no place.
+func TestWarmerWaitsForLists(t *testing.T) {
+	s := httptest.NewServer(testWarmer(t, godown.SourceFunc(emptyFiles)))
+	defer s.Close()
+	for range maxWarmJobs {
+		r, w := io.Pipe()
+		defer w.Close()
+		go http.Post(s.URL+warmPage, "text/plain", r)
+		io.WriteString(w, "# more will follow\n") // it is being read
+	}
+	resp, err := http.Post(s.URL+warmPage, "text/plain", strings.NewReader(listOfOne))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if data, err := io.ReadAll(resp.Body); resp.StatusCode != 200 || err != nil {
+		t.Errorf("%s, %v: %s", resp.Status, err, data)
 	}
 }
 

@@ -183,24 +183,20 @@ func (wm *warmer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		tooLarge(w)
 		return
 	}
+	job := wm.read(w, r)
+	if job == nil {
+		return
+	}
 	select {
-	case wm.places <- struct{}{}:
+	case wm.places <- struct{}{}: // not before the list is here: it may come slowly
 	default:
 		w.Header().Set("Retry-After", warmRetry)
 		http.Error(w, fmt.Sprintf("%d jobs are under way, which is as many as there may be; try again later", maxWarmJobs), http.StatusServiceUnavailable)
 		return
 	}
-	var j *runningJob
-	defer func() {
-		if j == nil {
-			<-wm.places
-		}
-	}()
-	job := wm.read(w, r)
-	if job == nil {
-		return
-	}
-	if j = wm.start(job); j == nil {
+	j := wm.start(job)
+	if j == nil {
+		<-wm.places
 		w.Header().Set("Retry-After", warmRetry)
 		http.Error(w, errShuttingDown.Error(), http.StatusServiceUnavailable)
 		return
@@ -259,7 +255,7 @@ func tooLarge(w http.ResponseWriter) {
 // a reverse proxy on this machine tells for whom it asks, or speaks HTTP/1.0 as nginx does.
 func notLocal(r *http.Request) string {
 	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !peer.Addr().Unmap().IsLoopback() {
-		return "the request comes from another machine"
+		return "the request does not come from a loopback address, such as 127.0.0.1"
 	}
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {

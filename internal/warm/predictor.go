@@ -2,6 +2,7 @@ package warm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -99,11 +100,11 @@ type client struct {
 // A forecast is a file that was, or will be, fetched ahead.
 type forecast struct {
 	size int64
-	root bool             // the .mod of a module that is added: all that it requires will be wanted
-	told bool             // somebody knew that it will be asked for: nothing need be concluded from that
-	here bool             // it was fetched
-	over bool             // it was asked for, or given up
-	next []godown.Request // what is to be fetched when the client asks for it
+	root bool // the .mod of a module that is added: all that it requires will be wanted
+	told bool // somebody knew that it will be asked for: nothing need be concluded from that
+	here bool // it was fetched
+	over bool // it was asked for, or given up
+	used bool // it was asked for
 }
 
 func (p *Predictor) init() {
@@ -124,10 +125,10 @@ func (p *Predictor) Fetch(ctx context.Context, req godown.Request) (*godown.File
 		return p.Source.Fetch(ctx, req)
 	}
 	p.once.Do(p.init)
-	foreseen := p.asked(host, req)
+	foreseen, news := p.asked(host, req)
 	godown.EventFrom(ctx).Ahead = foreseen
 	f, err := p.Source.Fetch(ctx, req)
-	if err == nil && f.Data != nil && f.Cache != godown.Hit && !foreseen {
+	if news && err == nil && (f.Cache != godown.Hit || foreseen) {
 		next, _ := follows(req, f.Data)
 		p.answered(host, next)
 	}
@@ -139,24 +140,22 @@ func hostOf(address string) string {
 	return host
 }
 
-// asked notes that a client asks for a file, and reports whether that was
-// fetched ahead, or is about to be.
-func (p *Predictor) asked(host string, req godown.Request) (foreseen bool) {
+// asked notes that a client asks for a file. foreseen says that it was fetched
+// ahead, or is about to be; news, that something may follow from it.
+func (p *Predictor) asked(host string, req godown.Request) (foreseen, news bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.client(host)
 	f := c.forecasts[req]
 	if f != nil && !f.over {
-		foreseen = true
+		foreseen, f.used = true, true
 		p.settle(c, f, &p.stats.Used, &p.stats.UsedBytes)
-		p.aheadAll(c, f.next)
-		f.next = nil
 	}
 	if f != nil && f.told || c.seen[req] {
-		return foreseen // it says nothing new
+		return foreseen, false
 	}
 	c.note(req, func(r godown.Request, root bool) { p.ahead(c, r, root) })
-	return foreseen
+	return foreseen, true
 }
 
 // Expect has files fetched that the client at host is going to ask for, as long
@@ -172,10 +171,10 @@ func (p *Predictor) Expect(ctx context.Context, host string, files []godown.Requ
 			f.told = true
 		}
 		p.mu.Unlock()
-		p.prefetcher.Add(ctx, req, func(o Outcome) {
+		p.prefetcher.add("", task{ctx: ctx, req: req, done: func(o Outcome) {
 			p.arrived(c, f, o)
 			done(o)
-		})
+		}})
 	}
 }
 
@@ -280,7 +279,23 @@ func (p *Predictor) ahead(c *client, req godown.Request, root bool) {
 	}
 	f := p.forecast(c, req)
 	f.root = root
-	p.prefetcher.Add(c.ctx, req, func(o Outcome) { p.arrived(c, f, o) })
+	p.prefetcher.add(c.host, task{
+		ctx: c.ctx, req: req,
+		may:  func() bool { return p.allows(c, f) },
+		done: func(o Outcome) { p.arrived(c, f, o) },
+	})
+}
+
+// allows reports whether a file, whose turn has come, may still be fetched: the
+// zips before it may have been larger than they counted.
+func (p *Predictor) allows(c *client, f *forecast) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f.over || c.bytes-f.size < p.Bytes && p.bytes-f.size < allTogether*p.Bytes {
+		return true
+	}
+	p.stats.Refused++
+	return false
 }
 
 // forecast notes that a file is going to be fetched for c. Caller holds p.mu.
@@ -305,7 +320,7 @@ func (p *Predictor) arrived(c *client, f *forecast, o Outcome) {
 	defer p.mu.Unlock()
 	switch {
 	case o.Err != nil || o.Cached:
-		if o.Err != nil && c.ctx.Err() == nil {
+		if o.Err != nil && !errors.Is(o.Err, errNotAny) && c.ctx.Err() == nil {
 			p.stats.Failed++
 		}
 		if !f.over {
@@ -318,8 +333,13 @@ func (p *Predictor) arrived(c *client, f *forecast, o Outcome) {
 		f.here = true
 		p.stats.Fetched++
 		p.stats.FetchedBytes += o.Size
-		p.stats.Used++
-		p.stats.UsedBytes += o.Size
+		if f.used {
+			p.stats.Used++
+			p.stats.UsedBytes += o.Size
+		} else {
+			p.stats.Wasted++
+			p.stats.WastedBytes += o.Size
+		}
 	default:
 		f.here = true
 		p.stats.Fetched++
@@ -333,10 +353,8 @@ func (p *Predictor) arrived(c *client, f *forecast, o Outcome) {
 	case f.told:
 	case f.root:
 		p.aheadAll(c, ofRoot(o.Request, next))
-	case f.over || deep:
+	case deep:
 		p.aheadAll(c, next)
-	default:
-		f.next = next
 	}
 }
 

@@ -319,3 +319,52 @@ func TestNothingIsPredictedForTheCacheAlone(t *testing.T) {
 		}
 	})
 }
+
+// Whose files hang does not keep others' from being fetched.
+func TestClientsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newShelf(map[string]string{"good.test/m@v1.0.0": ""})
+		p := &Predictor{Source: l, Mode: All}
+		p.once.Do(p.init)
+		p.prefetcher.Zips = 4
+		l.block = make(chan struct{})
+		for i := range 20 {
+			asks(t, p, "192.0.2.1", fmt.Sprintf("m%d.test/m/@v/v1.0.0.info", i))
+		}
+		if got := l.fetched(); len(got) != 3 {
+			t.Errorf("one client has %d of 4 places", len(got))
+		}
+		asks(t, p, "192.0.2.2", "good.test/m/@v/v1.0.0.info")
+		if got := l.fetched(); !slices.Equal(got, names("zip", "good.test/m@v1.0.0")) {
+			t.Errorf("for another client was fetched: %v", got)
+		}
+		p.Close()
+		if n, bytes, _ := p.unsettled(); n != 0 || bytes != 0 {
+			t.Errorf("at the end %d files are still fetched, %d bytes", n, bytes)
+		}
+	})
+}
+
+// A zip counts little before its size is known; so it is looked at again how much there is.
+func TestBytesAreLookedAtAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newShelf(nil)
+		p := &Predictor{Source: l, Mode: All, Bytes: 6 * unknownSize}
+		p.once.Do(p.init)
+		p.prefetcher.Zips = 1
+		l.block = make(chan struct{})
+		for i := range 6 {
+			l.files[fmt.Sprintf("m%d.test/m/@v/v1.0.0.zip", i)] = strings.Repeat("z", 4*unknownSize)
+			asks(t, p, "192.0.2.1", fmt.Sprintf("m%d.test/m/@v/v1.0.0.info", i))
+		}
+		close(l.block)
+		synctest.Wait()
+		if got := l.fetched(); len(got) != 2 { // with the second the bound is passed
+			t.Errorf("%d zips were fetched, where one and a half were allowed", len(got))
+		}
+		if s := p.Stats(); s.Refused != 4 || s.Failed != 0 {
+			t.Errorf("it has counted %+v", s)
+		}
+		p.Close()
+	})
+}

@@ -1,7 +1,9 @@
 package warm
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"io"
 	"sync"
 
@@ -9,8 +11,8 @@ import (
 )
 
 // A Prefetcher fetches files ahead of those who will want them, some at a time,
-// in the order in which they were added; small files and zips do not wait for
-// each other. What passes through a cache on the way is kept there. Whatever
+// for each client in the order in which they were added, for several in turn;
+// small files and zips do not wait for each other. What passes through a cache on the way is kept there. Whatever
 // somebody waits for goes first, here and further down (see [godown.Ahead]).
 type Prefetcher struct {
 	Source godown.Source
@@ -23,16 +25,11 @@ type Prefetcher struct {
 	lanes   [2]lane // of small files and of zips
 }
 
-// A lane is a queue with those who work on it.
-type lane struct {
-	tasks   []task
-	running int
-}
-
 // A task is one file to be fetched.
 type task struct {
 	ctx  context.Context // of whoever wants it ahead: when it ends, nothing is fetched any more
 	req  godown.Request
+	may  func() bool // whether it is to be fetched, asked when its turn has come; nil: yes
 	done func(Outcome)
 }
 
@@ -45,49 +42,65 @@ type Outcome struct {
 	Err     error
 }
 
+// errNotAny is why a file is not fetched any more.
+var errNotAny = errors.New("it is not to be fetched any more")
+
 // Add queues a file. done is called, once, when it is here or has failed; also
 // when ctx ends before its turn, or the Prefetcher is closed. It may call Add.
 func (p *Prefetcher) Add(ctx context.Context, req godown.Request, done func(Outcome)) {
+	p.add("", task{ctx: ctx, req: req, done: done})
+}
+
+// add queues a task of a client. No client with a name has more than three
+// quarters of those who work, lest others wait for what hangs.
+func (p *Prefetcher) add(client string, t task) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
-		done(Outcome{Request: req, Err: context.Canceled})
+		t.done(Outcome{Request: t.req, Err: context.Canceled})
 		return
 	}
-	l, most := &p.lanes[0], orElse(p.Small, 96)
-	if req.Kind == godown.Zip {
-		l, most = &p.lanes[1], orElse(p.Zips, 48)
-	}
-	l.tasks = append(l.tasks, task{ctx, req, done})
-	if l.running < most {
-		l.running++
-		p.working.Go(func() { p.work(l) })
+	l, most := p.lane(t.req.Kind)
+	l.put(client, t)
+	if l.workers < most {
+		l.workers++
+		p.working.Go(func() { p.work(l, most) })
 	}
 	p.mu.Unlock()
 }
 
-func orElse(value, standard int) int {
-	if value > 0 {
-		return value
+// lane returns that of a kind of file, and how many may work on it.
+func (p *Prefetcher) lane(kind godown.Kind) (l *lane, most int) {
+	if kind == godown.Zip {
+		return &p.lanes[1], cmp.Or(p.Zips, 48)
 	}
-	return standard
+	return &p.lanes[0], cmp.Or(p.Small, 96)
 }
 
-// work does tasks of a lane until there are none.
-func (p *Prefetcher) work(l *lane) {
+// work does tasks of a lane until there are none that it may do.
+func (p *Prefetcher) work(l *lane, most int) {
 	for {
 		p.mu.Lock()
-		if len(l.tasks) == 0 {
-			l.running--
-			l.tasks = nil
+		client, t, ok := l.take(func(client string) int {
+			if client == "" {
+				return most
+			}
+			return max(most*3/4, 1)
+		})
+		if !ok {
+			l.workers--
 			p.mu.Unlock()
 			return
 		}
-		t := l.tasks[0]
-		l.tasks[0] = task{}
-		l.tasks = l.tasks[1:]
 		p.mu.Unlock()
-		t.done(p.fetch(t.ctx, t.req))
+		o := Outcome{Request: t.req, Err: errNotAny}
+		if t.may == nil || t.may() {
+			o = p.fetch(t.ctx, t.req)
+		}
+		p.mu.Lock()
+		l.done(client)
+		p.mu.Unlock()
+		t.done(o)
 	}
 }
 
@@ -119,8 +132,7 @@ func (p *Prefetcher) Close() {
 	p.closed = true
 	var left []task
 	for i := range p.lanes {
-		left = append(left, p.lanes[i].tasks...)
-		p.lanes[i].tasks = nil
+		left = append(left, p.lanes[i].clear()...)
 	}
 	p.mu.Unlock()
 	for _, t := range left {

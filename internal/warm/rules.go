@@ -81,6 +81,9 @@ func (m *memory) note(req godown.Request, ahead func(req godown.Request, root bo
 // says that this is so even if the client has not asked for the file yet: what
 // a module without graph pruning requires is part of each graph that it is in.
 func follows(req godown.Request, data []byte) (next []godown.Request, deep bool) {
+	if len(data) > maxRead {
+		return nil, false
+	}
 	switch req.Kind {
 	case godown.Mod:
 		f, err := modfile.ParseLax("go.mod", data, nil)
@@ -110,6 +113,10 @@ func follows(req godown.Request, data []byte) (next []godown.Request, deep bool)
 	}
 	return nil, false
 }
+
+// maxRead is the largest file that is looked at for what follows from it: real
+// ones are far smaller, and it is clients and mirrors who choose them.
+const maxRead = 1 << 20
 
 // highest returns the latest of some versions: the highest release, or else the
 // highest pre-release.
