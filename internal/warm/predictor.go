@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -120,13 +120,14 @@ func (p *Predictor) init() {
 
 // Fetch answers from the Source.
 func (p *Predictor) Fetch(ctx context.Context, req godown.Request) (*godown.File, error) {
-	host := hostOf(godown.EventFrom(ctx).Client)
+	ev := godown.EventFrom(ctx)
+	host := hostOf(ev.Client)
 	if p.Mode == Off || host == "" || godown.IsCachedOnly(ctx) {
 		return p.Source.Fetch(ctx, req)
 	}
 	p.once.Do(p.init)
 	foreseen, news := p.asked(host, req)
-	godown.EventFrom(ctx).Ahead = foreseen
+	ev.Ahead = foreseen
 	f, err := p.Source.Fetch(ctx, req)
 	if news && err == nil && (f.Cache != godown.Hit || foreseen) {
 		next, _ := follows(req, f.Data)
@@ -136,8 +137,8 @@ func (p *Predictor) Fetch(ctx context.Context, req godown.Request) (*godown.File
 }
 
 func hostOf(address string) string {
-	host, _, _ := net.SplitHostPort(address)
-	return host
+	i := strings.LastIndexByte(address, ':')
+	return strings.Trim(address[:max(i, 0)], "[]")
 }
 
 // asked notes that a client asks for a file. foreseen says that it was fetched
@@ -146,12 +147,15 @@ func (p *Predictor) asked(host string, req godown.Request) (foreseen, news bool)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.client(host)
+	if c.seen[req] {
+		return false, false // it says nothing new
+	}
 	f := c.forecasts[req]
 	if f != nil && !f.over {
 		foreseen, f.used = true, true
 		p.settle(c, f, &p.stats.Used, &p.stats.UsedBytes)
 	}
-	if f != nil && f.told || c.seen[req] {
+	if f != nil && f.told {
 		return foreseen, false
 	}
 	c.note(req, func(r godown.Request, root bool) { p.ahead(c, r, root) })
