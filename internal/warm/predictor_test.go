@@ -132,6 +132,7 @@ func TestPrediction(t *testing.T) {
 		"an .info: its zip":                                              {All, names("info", d), names("zip", d)},
 		"an .info after a list: what was retracted":                      {All, slices.Concat(names("list", d), names("info", d)), slices.Concat(names("info mod", d))},
 		"a list: the latest release":                                     {All, names("list", b), names("info mod", "b.test/pruned@v1.1.0")},
+		"a list that is empty: the latest version":                       {All, []string{"h.test/untagged/@v/list"}, []string{"h.test/untagged/@latest"}},
 		"a download: .info of all": {All, slices.Concat(names("mod", b, d9, d), names("info", b)),
 			slices.Concat(names("mod", d), names("zip", b), names("info", b, d))},
 		"a module that is added": {All, slices.Concat(names("info", a), names("zip", a)),
@@ -148,6 +149,7 @@ func TestPrediction(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newShelf(graph)
 				l.files["b.test/pruned/@v/main.info"] = `{"Version":"v1.1.0"}`
+				l.files["h.test/untagged/@v/list"] = ""
 				l.files["d.test/leaf/@v/v1.info"] = `{"Version":"../../etc"}`
 				p := &Predictor{Source: l, Mode: test.mode, Skip: func(path string) bool { return path == "f.test/private" }}
 				asks(t, p, "192.0.2.1", test.asks...)

@@ -101,6 +101,8 @@ func follows(req godown.Request, data []byte) (next []godown.Request, deep bool)
 			next = append(next,
 				godown.Request{Kind: godown.Info, Path: req.Path, Version: v},
 				godown.Request{Kind: godown.Mod, Path: req.Path, Version: v})
+		} else {
+			next = append(next, godown.Request{Kind: godown.Latest, Path: req.Path}) // it has no tagged version
 		}
 		return next, true
 	case godown.Info, godown.Latest:
