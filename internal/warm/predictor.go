@@ -88,6 +88,7 @@ type client struct {
 	last   time.Time       // it asked for something
 	silent *time.Timer     // looks whether it has asked for nothing in a while
 	gone   bool            // its last connection is closed
+	told   bool            // somebody has said what it will ask for: it is waited for, however long that takes
 	ctx    context.Context // of what is fetched ahead for it: ends when it has gone
 	cancel context.CancelFunc
 
@@ -169,6 +170,7 @@ func (p *Predictor) Expect(ctx context.Context, host string, files []godown.Requ
 	for _, req := range files {
 		p.mu.Lock()
 		c := p.client(host)
+		c.told = true
 		f := c.forecasts[req]
 		if f == nil {
 			f = p.forecast(c, req)
@@ -212,7 +214,7 @@ func (p *Predictor) forget(c *client) {
 	defer p.mu.Unlock()
 	silent := time.Since(c.last)
 	switch {
-	case p.clients[c.host] != c:
+	case p.clients[c.host] != c || c.told:
 	case silent >= forgetAfter, silent >= goneAfter && c.gone:
 		p.drop(c)
 	case c.gone:

@@ -294,6 +294,10 @@ func TestExpected(t *testing.T) {
 				here++
 			}
 		})
+		// A build may take its time, and use several processes.
+		p.Connected("192.0.2.1:1")
+		p.Gone("192.0.2.1:1")
+		<-time.After(2 * forgetAfter)
 		synctest.Wait()
 		// Who was expected to ask for no zip of b will ask for none.
 		asks(t, p, "192.0.2.1", append(names("mod info zip", "a.test/a@v1.0.0"), names("info", "b.test/b@v1.0.0")...)...)

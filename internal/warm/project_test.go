@@ -128,18 +128,18 @@ future directive
 example.com/a v1.0.0 h1:x
 example.com/a v1.1.0 h1:x
 =======
--- work/go.work --
+-- space/go.work --
 go 1.24
 use (
 	./one
 	./two
 )
 replace example.com/r => example.com/r v1.7.0
--- work/go.work.sum --
+-- space/go.work.sum --
 example.com/shared v1.5.0 h1:x
 example.com/only v1.0.0 h1:x
 example.com/only v1.0.0/go.mod h1:x
--- work/one/go.mod --
+-- space/one/go.mod --
 module example.com/one
 go 1.24
 require (
@@ -149,22 +149,22 @@ require (
 	example.com/r v1.0.0
 )
 replace example.com/r => ../nowhere
--- work/one/go.sum --
+-- space/one/go.sum --
 example.com/a v1.0.0 h1:x
 example.com/shared v1.3.0 h1:x
 example.com/r v1.7.0 h1:x
 example.com/two v1.0.0 h1:x
--- work/two/go.mod --
+-- space/two/go.mod --
 module example.com/two
 go 1.24
 require example.com/a v1.1.0
--- work/two/go.sum --
+-- space/two/go.sum --
 example.com/a v1.1.0 h1:x
--- work/alone/go.mod --
+-- space/alone/go.mod --
 module example.com/alone
 go 1.24
 require example.com/alone/dep v1.0.0
--- work/alone/go.sum --
+-- space/alone/go.sum --
 example.com/alone/dep v1.0.0 h1:x
 -- workvendor/go.work --
 go 1.22
@@ -314,16 +314,16 @@ func TestReadProjectKinds(t *testing.T) {
 
 func TestReadProjectWorkspace(t *testing.T) {
 	testProjects(t, []projectTest{
-		{"work", "go build ./one", "", workMods + workZips},
-		{"work/one", "make", "", workMods + workZips},
-		{"work/one", "go build", "GOWORK=auto", workMods + workZips},
-		{"empty", "go build", "GOWORK=DIR/work/go.work", workMods + workZips},
-		{"work/two", "go build", "GOWORK=off", "a1.1.0.mod a1.1.0.info a1.1.0.zip"},
-		{"work/alone", "go mod tidy", "", "alone/dep1.0.0.mod alone/dep1.0.0.zip"},
-		{"work", "go mod tidy", "", ""},
-		{"work", "go mod vendor", "", ""},
-		{"work", "go build -modfile=x.mod", "", ""},
-		{"work", "go mod download", "", "a1.1.0.mod r1.7.0.mod shared1.5.0.mod only1.0.0.mod " + workZips + " only1.0.0.info only1.0.0.zip"},
+		{"space", "go build ./one", "", workMods + workZips},
+		{"space/one", "make", "", workMods + workZips},
+		{"space/one", "go build", "GOWORK=auto", workMods + workZips},
+		{"empty", "go build", "GOWORK=DIR/space/go.work", workMods + workZips},
+		{"space/two", "go build", "GOWORK=off", "a1.1.0.mod a1.1.0.info a1.1.0.zip"},
+		{"space/alone", "go mod tidy", "", "alone/dep1.0.0.mod alone/dep1.0.0.zip"},
+		{"space", "go mod tidy", "", ""},
+		{"space", "go mod vendor", "", ""},
+		{"space", "go build -modfile=x.mod", "", ""},
+		{"space", "go mod download", "", "a1.1.0.mod r1.7.0.mod shared1.5.0.mod only1.0.0.mod " + workZips + " only1.0.0.info only1.0.0.zip"},
 		{"workvendor", "go build", "", ""},
 		{"workvendor", "go build", "GOWORK=off", vendored},
 		{"workvendor", "go build -mod=readonly", "", vendored},
@@ -336,7 +336,7 @@ func TestReadProjectWorkspace(t *testing.T) {
 func TestReadProjectBroken(t *testing.T) {
 	dir := t.TempDir()
 	extract(t, dir, projects)
-	extract(t, dir, "-- gone/go.work --\ngo 1.24\nuse (\n\t./nowhere\n\t../work/two\n)\n")
+	extract(t, dir, "-- gone/go.work --\ngo 1.24\nuse (\n\t./nowhere\n\t../space/two\n)\n")
 	for _, test := range []struct {
 		dir, want string
 		errors    []string
