@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -156,5 +157,14 @@ func TestGoProxyUnknown(t *testing.T) {
 	_, err := defaultOf(t.Context(), upstream, nil, m, &g)
 	if err == nil || !strings.Contains(err.Error(), "give it with --upstream or GODOWN_UPSTREAM") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What "go env -w" has set counts for what a command will want, and the
+// environment before that.
+func TestGoEnviron(t *testing.T) {
+	c := &Config{environ: []string{"A=b", "GOFLAGS=-mod=mod"}, goEnv: settings{"GOFLAGS": {text: "-mod=vendor"}, "GO111MODULE": {text: "off"}}}
+	if got, want := c.goEnviron(), []string{"A=b", "GOFLAGS=-mod=mod", "GO111MODULE=off"}; !slices.Equal(got, want) {
+		t.Errorf("the environment is %q, want %q", got, want)
 	}
 }

@@ -23,6 +23,8 @@ func TestMaskSecrets(t *testing.T) {
 		{"https://u:sec,ret@a.example", "https://xxxxx,xxxxx@a.example"},
 		{"https://u:secr%et@a.example", "https://xxxxx"},
 		{"https://u:sec@ret@a.example", "https://u:xxxxx@a.example"},
+		{"https://a.example?token=secret|https://b.example/x?", "https://a.example?xxxxx|https://b.example/x?"},
+		{"https://u:secret@a.example/x#secret", "https://u:xxxxx@a.example/x#xxxxx"},
 		{"sum.example+1234+key https://u:secret@s.example", "sum.example+1234+key https://u:xxxxx@s.example"},
 	}
 	for _, tt := range tests {

@@ -27,6 +27,7 @@ func TestGroups(t *testing.T) {
 		{"office|mirrors|office|direct", "1 office, 1 b.example", "any -"},
 		{"office,mirrors", "1 office, 2 office, 2 b.example", "- -"},
 		{"https://x.example|", "1 x.example", "-"},
+		{"https://x.example|https://x.example/", "1 x.example", "-"},
 		{"direct", "", "-"},
 	}
 	for _, tt := range tests {
