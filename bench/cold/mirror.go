@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/godown-dev/godown"
+	"github.com/godown-dev/godown/bench/paced"
 )
 
 // conditions are what is between a mirror and its clients.
@@ -61,6 +62,10 @@ type mirror struct {
 	absent   map[godown.Request]bool // zips of known versions that were asked for, but the corpus lacks
 }
 
+// openingTrips is how many round trips a new connection costs before the first
+// request can go out: one for TCP, one for TLS 1.3.
+const openingTrips = 2
+
 // startMirror starts a mirror. The caller closes it.
 func startMirror(c *corpus, db *sumDB, cond conditions) (*mirror, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -72,7 +77,7 @@ func startMirror(c *corpus, db *sumDB, cond conditions) (*mirror, error) {
 	m.server = &http.Server{Handler: m, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() {
 		defer close(m.done)
-		m.server.Serve(&listener{l, m})
+		m.server.Serve(&paced.Listener{Listener: l, Opening: openingTrips * m.latency, Rate: m.rate, Accepted: m.accepted})
 	}()
 	return m, nil
 }

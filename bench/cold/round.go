@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/godown-dev/godown/bench/process"
 	"github.com/godown-dev/godown/internal/godowntest"
 )
 
@@ -76,17 +77,17 @@ func (b *bench) once(ctx context.Context, r row, res *result) error {
 	proxy, sumdb := m.url, b.db.key
 	settings := []string{"--data=" + filepath.Join(dir, "data"), "--private=", "--upstream=" + m.url, "--sumdb=" + sumdb}
 	var below []string // what the go command is run by
-	var srv *server
+	var srv *process.Server
 	switch res.Candidate {
 	case asRun:
 		below = append(append([]string{b.godown, "run"}, settings...), "--")
 	case asServe:
-		srv, err = startServer(ctx, dir, append([]string{b.godown, "serve", "--listen=127.0.0.1:0"}, settings...)...)
+		srv, err = process.Start(ctx, dir, append([]string{b.godown, "serve", "--listen=127.0.0.1:0"}, settings...)...)
 		if err != nil {
 			return err
 		}
-		defer srv.stop()
-		proxy = srv.url
+		defer srv.Stop()
+		proxy = srv.URL
 	case atHand:
 		if !r.get { // which needs lists, and the checksum database
 			proxy, sumdb = b.corpus.url(), "off"
@@ -96,7 +97,7 @@ func (b *bench) once(ctx context.Context, r row, res *result) error {
 	if err := os.Mkdir(home, 0o777); err != nil {
 		return err
 	}
-	env := append(cleanEnv(home), godowntest.GoEnv(home, proxy, sumdb)...)
+	env := append(process.CleanEnv(home), godowntest.GoEnv(home, proxy, sumdb)...)
 	env = append(env, "GOFLAGS=-modcacherw", cores)
 	if err := b.commands(ctx, dir, r, below, env, res); err != nil {
 		return err
@@ -105,7 +106,7 @@ func (b *bench) once(ctx context.Context, r row, res *result) error {
 		return err
 	}
 	if srv != nil {
-		if res.Memory, err = peakMemory(srv.cmd.Process.Pid); err != nil {
+		if res.Memory, err = peakMemory(srv.Cmd.Process.Pid); err != nil {
 			res.Memory = 0
 		}
 	}
@@ -143,7 +144,7 @@ func (b *bench) commands(ctx context.Context, dir string, r row, below, env []st
 	limited, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
 	for _, argv := range r.commands() {
-		cmd := command(limited, append(below[:len(below):len(below)], argv...)...)
+		cmd := process.Command(limited, append(below[:len(below):len(below)], argv...)...)
 		cmd.Dir = filepath.Join(dir, "main")
 		cmd.Env, cmd.Stdout, cmd.Stderr = env, output, output
 		start := time.Now()
@@ -162,7 +163,7 @@ func (b *bench) commands(ctx context.Context, dir string, r row, below, env []st
 			return nil
 		}
 		if err != nil {
-			res.Why = fmt.Sprintf("%v: %s", err, said(output.Name()))
+			res.Why = fmt.Sprintf("%v: %s", err, process.Said(output.Name()))
 			return nil
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/godown-dev/godown/bench/process"
 	"github.com/godown-dev/godown/internal/godowntest"
 )
 
@@ -110,8 +111,8 @@ func (b *bench) download(ctx context.Context, t *tree, o *origin, r row, d *down
 		if err != nil {
 			return err
 		}
-		defer s.stop()
-		proxy = s.url
+		defer s.Stop()
+		proxy = s.URL
 	case "run":
 		argv = append([]string{b.godown, "run", "--data=" + filepath.Join(dir, "data"), "--private=",
 			"--upstream=" + proxy, "--sumdb=" + o.db.Spec(), "--"}, argv...)
@@ -153,9 +154,9 @@ func (b *bench) goCommand(ctx context.Context, dir, proxy, sumdb string, argv []
 	defer output.Close()
 	limited, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
-	cmd := command(limited, argv...)
+	cmd := process.Command(limited, argv...)
 	cmd.Dir = filepath.Join(dir, "main")
-	cmd.Env = append(cleanEnv(dir), godowntest.GoEnv(dir, proxy, sumdb)...)
+	cmd.Env = append(process.CleanEnv(dir), godowntest.GoEnv(dir, proxy, sumdb)...)
 	cmd.Stdout, cmd.Stderr = output, output
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
@@ -169,7 +170,7 @@ func (b *bench) goCommand(ctx context.Context, dir, proxy, sumdb string, argv []
 	case limited.Err() != nil:
 		d.Why = fmt.Sprintf("ended after %v", b.timeout)
 	default:
-		d.Why = fmt.Sprintf("%v: %s", err, said(output.Name()))
+		d.Why = fmt.Sprintf("%v: %s", err, process.Said(output.Name()))
 	}
 	return ctx.Err()
 }

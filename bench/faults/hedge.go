@@ -149,10 +149,10 @@ func (b *bench) hedgeOnce(ctx context.Context, o *origin, names []string, late l
 	if err != nil {
 		return err
 	}
-	defer s.stop()
+	defer s.Stop()
 	ctx, cancel := context.WithTimeout(ctx, 5*b.timeout)
 	defer cancel()
-	times, err := fetchAll(ctx, s.url, names, o.mods)
+	times, err := fetchAll(ctx, s.URL, names, o.mods)
 	if err != nil {
 		return err
 	}

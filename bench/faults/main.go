@@ -31,6 +31,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/godown-dev/godown/bench/process"
 	"github.com/godown-dev/godown/internal/godowntest"
 )
 
@@ -206,4 +207,10 @@ func (o *origin) forget() {
 // progress tells the user what takes its time now.
 func progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "faults: "+format+"\n", args...)
+}
+
+// startGodown starts godown serve with an empty data folder below dir, and
+// more arguments.
+func (b *bench) startGodown(ctx context.Context, dir string, args ...string) (*process.Server, error) {
+	return process.Start(ctx, dir, append([]string{b.godown, "serve", "--listen=127.0.0.1:0", "--data=" + filepath.Join(dir, "data"), "--private="}, args...)...)
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/godown-dev/godown/bench/paced"
 	"github.com/godown-dev/godown/internal/godowntest"
 )
 
@@ -28,8 +29,8 @@ type mirror struct {
 	conditions
 	URL     string // the same for life
 	handler http.Handler
-	tag     string // with which its entity tags begin
-	shared  *link  // of all connections; nil: each has its own
+	tag     string      // with which its entity tags begin
+	shared  *paced.Link // of all connections; nil: each has its own
 
 	mu       sync.Mutex // guards what follows
 	addr     string     // where it listens, also while it has vanished
@@ -52,7 +53,7 @@ type waited struct {
 func startMirror(n int, o http.Handler, c conditions) (*mirror, error) {
 	m := &mirror{conditions: c, addr: "127.0.0.1:0", tag: fmt.Sprintf("%d-", n), asked: make(map[string]int), sent: make(map[string]int64)}
 	if c.rate > 0 && c.single {
-		m.shared = &link{rate: c.rate}
+		m.shared = paced.New(c.rate)
 	}
 	m.handler = o
 	if c.fault != nil {
@@ -110,7 +111,7 @@ func (m *mirror) appear() error {
 	m.server, m.done = server, done
 	go func() {
 		defer close(done)
-		server.Serve(&listener{l, m})
+		server.Serve(&paced.Listener{Listener: l, Opening: m.latency, Rate: m.rate, Shared: m.shared})
 	}()
 	return nil
 }

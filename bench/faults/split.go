@@ -155,11 +155,11 @@ func (b *bench) splitOnce(ctx context.Context, o *origin, r *splitResult) error 
 	if err != nil {
 		return err
 	}
-	defer s.stop()
+	defer s.Stop()
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
 	start := time.Now()
-	err = fetch(ctx, http.DefaultClient, s.url+"/"+splitName, o.mods.Data(splitName))
+	err = fetch(ctx, http.DefaultClient, s.URL+"/"+splitName, o.mods.Data(splitName))
 	r.Rate = float64(r.Size) / 1e6 / time.Since(start).Seconds()
 	if r.OK = err == nil; !r.OK {
 		r.Why = err.Error()

@@ -1,4 +1,6 @@
-package main
+// Package paced makes the connections of a fake mirror those of a line: with a
+// delay when they are opened, and so many bytes a second.
+package paced
 
 import (
 	"net"
@@ -6,9 +8,9 @@ import (
 	"time"
 )
 
-// A link carries so many bytes a second. What was sent late because the
+// A Link carries so many bytes a second. What was sent late because the
 // machine is busy is made up for, up to slack; what was not used is lost.
-type link struct {
+type Link struct {
 	rate int // bytes/s
 
 	mu  sync.Mutex // guards due
@@ -20,8 +22,11 @@ const (
 	piece = 8 << 10 // that is sent at once, bytes
 )
 
+// New returns a Link of so many bytes a second.
+func New(rate int) *Link { return &Link{rate: rate} }
+
 // wait waits until n bytes more have left.
-func (l *link) wait(n int) {
+func (l *Link) wait(n int) {
 	l.mu.Lock()
 	now := time.Now()
 	if earliest := now.Add(-slack); l.due.Before(earliest) {
@@ -35,38 +40,48 @@ func (l *link) wait(n int) {
 	}
 }
 
-// A listener makes the connections of a mirror.
-type listener struct {
+// A Listener makes connections of a line.
+type Listener struct {
 	net.Listener
-	mirror *mirror
+	Opening  time.Duration // a new connection waits for so long
+	Rate     int           // bytes/s of each connection; 0: no limit
+	Shared   *Link         // of all connections together, in place of Rate; may be nil
+	Accepted func()        // is told of each connection; may be nil
 }
 
 // Accept waits for a connection.
-func (l *listener) Accept() (net.Conn, error) {
+func (l *Listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	own := l.mirror.shared
-	if own == nil && l.mirror.rate > 0 {
-		own = &link{rate: l.mirror.rate}
+	if l.Accepted != nil {
+		l.Accepted()
 	}
-	return &conn{Conn: c, latency: l.mirror.latency, link: own}, nil
+	own := l.Shared
+	if own == nil && l.Rate > 0 {
+		own = New(l.Rate)
+	}
+	return &conn{Conn: c, opening: l.Opening, link: own}, nil
 }
 
 // A conn is paced below HTTP, so that what counts is the connection and not
 // the request.
 type conn struct {
 	net.Conn
-	latency time.Duration
+	opening time.Duration
 	once    sync.Once
-	link    *link // nil: as fast as it can
+	link    *Link // nil: as fast as it can
 }
 
 // Read reads. The first one waits for as long as connecting would take: on
 // loopback the system has done that already.
 func (c *conn) Read(p []byte) (int, error) {
-	c.once.Do(func() { <-time.After(c.latency) })
+	c.once.Do(func() {
+		if c.opening > 0 {
+			<-time.After(c.opening)
+		}
+	})
 	return c.Conn.Read(p)
 }
 
@@ -85,7 +100,7 @@ func (c *conn) Write(p []byte) (written int, err error) {
 	return written, err
 }
 
-// SetLinger is what [godowntest.Reset] needs.
+// SetLinger is what a fault needs that resets a connection.
 func (c *conn) SetLinger(seconds int) error {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		return tcp.SetLinger(seconds)
