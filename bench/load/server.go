@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/godown-dev/godown/bench/process"
 )
 
 var errNoProcess = errors.New("the process is not known, or this system has no /proc")
@@ -36,7 +38,7 @@ func (b *bench) startServer(ctx context.Context, name string, argv ...string) (*
 	defer log.Close()
 	s := &server{name: name, cmd: exec.CommandContext(ctx, argv[0], argv[1:]...), log: log.Name()}
 	// In one piece: what is compared is one connection to the upstream. As a variable: older builds have no such flag.
-	s.cmd.Env, s.cmd.Stderr, s.cmd.Dir = append(cleanEnv(b.dir), "GODOWN_SPLIT=0"), log, b.dir
+	s.cmd.Env, s.cmd.Stderr, s.cmd.Dir = append(process.CleanEnv(filepath.Join(b.dir, "home")), "GODOWN_SPLIT=0"), log, b.dir
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -63,19 +65,6 @@ func (b *bench) startServer(ctx context.Context, name string, argv ...string) (*
 func (b *bench) startGodown(ctx context.Context, name, exe, data string, up *upstream) (*server, error) {
 	return b.startServer(ctx, name, exe, "serve", "--listen=127.0.0.1:0", "--data="+data,
 		"--upstream="+up.URL, "--sumdb="+up.db.Spec(), "--private=")
-}
-
-// cleanEnv returns our environment without what could change how servers
-// behave: settings of Go and godown, and HTTP proxies.
-func cleanEnv(home string) []string {
-	env := []string{"HOME=" + filepath.Join(home, "home")}
-	for _, v := range os.Environ() {
-		name, _, _ := strings.Cut(v, "=")
-		if upper := strings.ToUpper(name); name != "HOME" && !strings.HasPrefix(upper, "GO") && !strings.HasSuffix(upper, "_PROXY") {
-			env = append(env, v)
-		}
-	}
-	return env
 }
 
 // stop ends a server that we have started.

@@ -16,7 +16,7 @@ import (
 //	goenv    instead of default: the setting of the go command it defaults to
 //	follows  with goenv: a key whose value it takes over when that one is set, and it is not
 //	computed instead of default: in words, where computedDefault finds it
-//	only     the one command that has it as a flag, both serve and run without it; "file": it is a key of the file alone
+//	only     the commands that alone have it as a flag, separated by "|"; all of serve, run and warm without it; "file": it is a key of the file alone
 //	oneof    the values allowed, separated by "|"
 //	min max  its bounds, inclusive
 //	section  the heading in docs/config.md that begins with this field
@@ -63,13 +63,13 @@ type Config struct {
 	ProbeTimeout time.Duration `key:"probe-timeout" default:"1s" min:"1ms" help:"time for such a trial"`
 	Rise         int           `key:"rise" default:"2" min:"1" help:"successes in a row that bring a mirror back"`
 	Fall         int           `key:"fall" default:"3" min:"1" help:"failures in a row that take a mirror out"`
-	StreamAfter  time.Duration `key:"stream-after" default:"1s" min:"0s" help:"a zip that takes longer to arrive is passed on while it arrives, but for its last 64 KiB; one that is quicker is passed on when it is verified, so that a mirror's wrong file is replaced unnoticed. 'godown run' waits for the whole unless this is given, as its client is on the same machine"`
+	StreamAfter  time.Duration `key:"stream-after" default:"1s" only:"serve|run" min:"0s" help:"a zip that takes longer to arrive is passed on while it arrives, but for its last 64 KiB; one that is quicker is passed on when it is verified, so that a mirror's wrong file is replaced unnoticed. 'godown run' waits for the whole unless this is given, as its client is on the same machine"`
 
-	Prefetch string `key:"prefetch" section:"Fetching ahead" default:"all" oneof:"off|mods|all" help:"what is fetched before it is asked for, by what a client has asked for: 'mods' are the small files (.mod, .info, lists), 'all' zips too, 'off' nothing"`
+	Prefetch string `key:"prefetch" section:"Fetching ahead" default:"all" only:"serve|run" oneof:"off|mods|all" help:"what is fetched before it is asked for, by what a client has asked for: 'mods' are the small files (.mod, .info, lists), 'all' zips too, 'off' nothing"`
 
 	LogFormat string `key:"log-format" section:"Logs" default:"text" oneof:"text|json" help:"format of the log on stderr"`
 	LogLevel  string `key:"log-level" default:"info" oneof:"debug|info|warn|error" help:"the least important records that are logged"`
-	AccessLog bool   `key:"access-log" default:"false" help:"log the requests answered from the cache, too, not only those that missed, failed or were refused"`
+	AccessLog bool   `key:"access-log" default:"false" only:"serve|run" help:"log the requests answered from the cache, too, not only those that missed, failed or were refused"`
 	Quiet     bool   `key:"quiet" default:"false" only:"run" help:"do not end with a line on modules, bytes, hits and time"`
 
 	upstreams []upstreamEntry   // Upstream with URLs in the place of names

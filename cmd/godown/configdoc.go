@@ -94,7 +94,7 @@ func (o option) docLine() string {
 	case fileOnly:
 		help += " (key of the file only)"
 	default:
-		help += " (flag of `godown " + o.Only + "` only)"
+		help += " (flag of `godown " + strings.ReplaceAll(o.Only, "|", "` and `godown ") + "` only)"
 	}
 	def := o.DefaultText()
 	if o.Default != "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,7 +55,7 @@ func (f *configFlag) Type() string {
 // only (a name of "" takes all), and --config.
 func bindConfig(cmd *cobra.Command, name string) configFlags {
 	return bindOptions(cmd, func(o option) bool {
-		return o.Only == "" || o.Only == name || name == "" && o.Only != fileOnly
+		return o.Only == "" || slices.Contains(strings.Split(o.Only, "|"), name) || name == "" && o.Only != fileOnly
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -153,7 +154,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	if o, ok := optionByKey(name); ok && o.Only == fileOnly {
 		return fmt.Errorf("%s is no flag, but a key of the --config file", name)
 	} else if ok && o.Only != "" {
-		return fmt.Errorf("--%s is a flag of 'godown %s' only", name, o.Only)
+		return fmt.Errorf("--%s is a flag of 'godown %s' only", name, strings.ReplaceAll(o.Only, "|", "' and 'godown "))
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })

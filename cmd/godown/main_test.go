@@ -42,6 +42,7 @@ func TestUsage(t *testing.T) {
 		{"serve --ttl -1s", 2, "", "godown: flag --ttl: ttl \"-1s\": it must be at least 0s\nRun 'godown serve -h' for help.\n"},
 		{"serve --ttl x --retries x", 2, "", "\ngodown: flag --retries: "},
 		{"serve --quiet", 2, "", "--quiet is a flag of 'godown run' only"},
+		{"warm --prefetch off", 2, "", "--prefetch is a flag of 'godown serve' and 'godown run' only"},
 		{"run --listen :1 true", 2, "", "--listen is a flag of 'godown serve' only"},
 		{"run", 2, "", "there is no command to run"},
 		{"run --quiet --", 2, "", "there is no command to run"},
