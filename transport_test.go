@@ -40,3 +40,15 @@ func TestUpstreamZipsHaveTheirConnections(t *testing.T) {
 		t.Errorf("the major versions of HTTP were %v", protocols)
 	}
 }
+
+// A header has no room for what would fill the memory.
+func TestUpstreamHeaderIsBounded(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", 512<<10))
+		w.Write([]byte("{}"))
+	}))
+	defer srv.Close()
+	if _, err := fetchAll(t.Context(), upstreamAt(t, srv.URL), hello(godown.Info, "v1.0.0")); err == nil || !strings.Contains(err.Error(), "has a header that is too long") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -485,7 +485,7 @@ func TestUpstreamRefusalWithoutEnd(t *testing.T) {
 	up.Stall = time.Hour
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if _, err := fetchAll(ctx, up, hello(godown.Info, "v1.0.0")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("got %v", err)
+	if _, err := fetchAll(ctx, up, hello(godown.Info, "v1.0.0")); !errors.Is(err, fs.ErrNotExist) || ctx.Err() != nil {
+		t.Errorf("got %v; waited for the end: %v", err, ctx.Err() != nil)
 	}
 }
