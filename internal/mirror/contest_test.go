@@ -129,8 +129,8 @@ func TestRaceOfZips(t *testing.T) {
 func TestSmallFilesAreSmall(t *testing.T) {
 	f := newField(t, 2, nil)
 	info := godown.Request{Kind: godown.Info, Path: hello.Path, Version: hello.Version}
-	f.mirrors[0].Break("[.]info$", godowntest.Huge(1<<20 + 1))
-	f.mirrors[0].Break("[.]mod$", godowntest.Huge(16<<20 + 1))
+	f.mirrors[0].Break("[.]info$", godowntest.Huge(1<<20+1))
+	f.mirrors[0].Break("[.]mod$", godowntest.Huge(16<<20+1))
 	for _, req := range []godown.Request{info, hello} {
 		if by := f.mustGive(t, req); by != f.members[1].name {
 			t.Errorf("%v was given by %s", req, by)
