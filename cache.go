@@ -39,18 +39,19 @@ type Cache struct {
 
 	Alarm func(Alarm) // called for what an operator should know; may be nil; must not block
 
-	once    sync.Once
-	files   *hot[Request, hotFile]  // answers that are ready to serve
-	zips    *hot[Request, zipState] // zips in the store that were looked at in this process's life
-	absent  *hot[Request, absence]  // what upstream does not have
-	places  *Places                 // one for each fetch under way
-	checks  chan struct{}           // one for each zip being verified
-	spare   *budget                 // memory for bodies that the disk does not take
-	base    context.Context         // of all flights
-	cancel  context.CancelFunc
-	idle    context.Context // of work that nobody waits for
-	stop    context.CancelFunc
-	working sync.WaitGroup // flights and the rechecking
+	once      sync.Once
+	files     *hot[Request, hotFile]  // answers that are ready to serve
+	zips      *hot[Request, zipState] // zips in the store that were looked at in this process's life
+	absent    *hot[Request, absence]  // what upstream does not have
+	refreshed refreshes               // which modules' answers no longer count
+	places    *Places                 // one for each fetch under way
+	checks    chan struct{}           // one for each zip being verified
+	spare     *budget                 // memory for bodies that the disk does not take
+	base      context.Context         // of all flights
+	cancel    context.CancelFunc
+	idle      context.Context // of work that nobody waits for
+	stop      context.CancelFunc
+	working   sync.WaitGroup // flights and the rechecking
 
 	mu      sync.Mutex // guards the fields below
 	flights map[Request]*flight
@@ -75,6 +76,7 @@ type hotFile struct {
 // An absence is a remembered "not found".
 type absence struct {
 	err   error
+	asked time.Time // when upstream was asked, or a little before
 	until time.Time
 }
 
@@ -110,7 +112,7 @@ func setDefault[T ~int | ~int64](field *T, value T) {
 // Fetch answers from memory, from the store, or by asking the Source.
 func (c *Cache) Fetch(ctx context.Context, req Request) (*File, error) {
 	c.once.Do(c.init)
-	if h, ok := c.files.get(req); ok && (h.until.IsZero() || time.Now().Before(h.until)) {
+	if h, ok := c.files.get(req); ok && (h.until.IsZero() || time.Now().Before(h.until) && !c.outdated(&req, h.file.Time)) {
 		return h.file, nil
 	}
 	if err := ctx.Err(); err != nil {
@@ -153,7 +155,7 @@ func (c *Cache) Fetch(ctx context.Context, req Request) (*File, error) {
 // knownAbsent returns the remembered error for what upstream was found not to have.
 func (c *Cache) knownAbsent(req Request) error {
 	if a, ok := c.absent.get(req); ok {
-		if time.Now().Before(a.until) {
+		if time.Now().Before(a.until) && !c.refreshed.since(req.Path, a.asked) {
 			return a.err
 		}
 		c.absent.delete(req)
@@ -170,10 +172,10 @@ func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) && !(ok && absent.Unasked)
 }
 
-// rememberAbsent remembers err if it says that upstream does not have req.
-func (c *Cache) rememberAbsent(req Request, err error) {
-	if gone(err) {
-		c.absent.put(req, absence{err, time.Now().Add(c.NotFoundTTL)}, int64(len(err.Error())+len(req.Path)+len(req.Version)))
+// rememberAbsent remembers err, the end of a flight, if it says that upstream does not have the file.
+func (c *Cache) rememberAbsent(fl *flight, err error) {
+	if req := fl.req; gone(err) {
+		c.absent.put(req, absence{err, fl.began, time.Now().Add(c.NotFoundTTL)}, int64(len(err.Error())+len(req.Path)+len(req.Version)))
 	}
 }
 

@@ -62,6 +62,17 @@ func (c *Cache) storeAnswer(ctx context.Context, req Request, a *answer) {
 	}
 }
 
+// forget removes an answer from memory and the store.
+func (c *Cache) forget(ctx context.Context, req Request) {
+	c.files.delete(req)
+	if c.Answers == nil {
+		return
+	}
+	if err := c.Answers.Delete(ctx, req.Name()); err != nil {
+		c.storeFailed(req, err)
+	}
+}
+
 // present makes a File of an answer. A list also names the versions that are
 // in the store, whatever upstream says.
 func (c *Cache) present(ctx context.Context, req Request, a *answer, status CacheStatus) *File {
@@ -83,10 +94,13 @@ func (c *Cache) present(ctx context.Context, req Request, a *answer, status Cach
 // fetchChanging answers a request for a list, a latest version or a query.
 func (c *Cache) fetchChanging(ctx context.Context, req Request) (*File, error) {
 	old := c.loadAnswer(ctx, req)
-	if old != nil && c.fresh(old) {
+	if old != nil && c.fresh(ctx, req.Path, old) {
 		f := c.present(ctx, req, old, Hit)
 		c.keep(req, f, old.learnt.Add(c.TTL))
 		return f, nil
+	}
+	if h, ok := c.files.get(req); ok && old == nil {
+		old = &answer{h.file.Data, h.file.Time} // there is no store, or it is ill
 	}
 	if IsCachedOnly(ctx) {
 		return c.presentStale(ctx, req, old, &NotFound{Text: "not in the cache: " + req.String()})
@@ -107,11 +121,11 @@ func (c *Cache) fetchChanging(ctx context.Context, req Request) (*File, error) {
 	return f, err
 }
 
-// fresh reports whether a is young enough. One from the future, by a clock that
-// was set back, is not.
-func (c *Cache) fresh(a *answer) bool {
+// fresh reports whether a stored answer is young enough, and the module was not
+// refreshed since. One from the future, by a clock that was set back, is not.
+func (c *Cache) fresh(ctx context.Context, path string, a *answer) bool {
 	age := time.Since(a.learnt)
-	return age < c.TTL && age > -time.Minute
+	return age < c.TTL && age > -time.Minute && !c.refreshed.since(path, a.learnt) && !c.markedRefreshed(ctx, path, a.learnt)
 }
 
 // presentStale serves the old answer although it should be revalidated, or the
@@ -146,6 +160,7 @@ func (c *Cache) flyChanging(ctx context.Context, fl *flight, old *answer) {
 			return c.blame(fl.req, f, err)
 		}
 		now := &answer{data: data, learnt: time.Now()}
+		outdated := c.refreshed.since(fl.req.Path, fl.began)
 		status := Miss
 		if old != nil && bytes.Equal(old.data, data) {
 			status = Revalidated
@@ -154,11 +169,17 @@ func (c *Cache) flyChanging(ctx context.Context, fl *flight, old *answer) {
 		}
 		file := c.present(ctx, fl.req, now, status)
 		file.Origin = f.Origin
+		ctx := context.WithoutCancel(ctx)
+		if outdated { // only those who wait already may have it
+			file.MaxAge = 0
+			fl.settle(file, nil)
+			c.storeOutdated(ctx, fl.req, data, fl.began)
+			return nil
+		}
 		kept := *file
 		kept.Cache, kept.Origin = Hit, ""
 		c.keep(fl.req, &kept, now.learnt.Add(c.TTL))
 		fl.settle(file, nil)
-		ctx := context.WithoutCancel(ctx)
 		c.storeAnswer(ctx, fl.req, now)
 		c.adoptInfo(ctx, fl.req, data)
 		return nil
@@ -167,10 +188,8 @@ func (c *Cache) flyChanging(ctx context.Context, fl *flight, old *answer) {
 			return c.presentStale(ctx, fl.req, old, err)
 		}
 		// Upstream has it no more: what it said before counts no longer.
-		if old != nil && c.Answers != nil {
-			if err := c.Answers.Delete(context.WithoutCancel(ctx), fl.req.Name()); err != nil {
-				c.storeFailed(fl.req, err)
-			}
+		if old != nil && !c.refreshed.since(fl.req.Path, fl.began) {
+			c.forget(context.WithoutCancel(ctx), fl.req)
 		}
 		return c.presentStored(ctx, fl.req, err)
 	})

@@ -7,12 +7,14 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 )
 
 // A flight is one fetch that any number of callers wait for. It belongs to no
 // caller: it goes on when they leave.
 type flight struct {
 	req      Request
+	began    time.Time
 	ready    chan struct{} // closed when file or err is set
 	demanded chan struct{} // closed when somebody waits for the answer now, and not only later
 	once     sync.Once     // closes demanded
@@ -31,7 +33,7 @@ type flight struct {
 
 func newFlight(req Request) *flight {
 	return &flight{
-		req: req, ready: make(chan struct{}), demanded: make(chan struct{}), wake: make(chan struct{}),
+		req: req, began: time.Now(), ready: make(chan struct{}), demanded: make(chan struct{}), wake: make(chan struct{}),
 		cancel: func() {}, unwanted: func() {},
 	}
 }

@@ -70,7 +70,7 @@ func (c *Cache) fetch(ctx context.Context, fl *flight, take func(*spool, *File) 
 		}
 		f, err = f.Reject(ctx, err)
 	}
-	c.rememberAbsent(fl.req, err)
+	c.rememberAbsent(fl, err)
 	fl.settle(instead(err))
 }
 
