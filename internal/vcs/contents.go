@@ -1,0 +1,300 @@
+package vcs
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/godown-dev/godown"
+)
+
+// A contentsFetcher brings whole trees of single commits, without their
+// history. All that is wanted while a fetch is under way comes in the next one:
+// many commits of a repository at once cost little more than one.
+type contentsFetcher struct {
+	mu   sync.Mutex        // guards the fields below
+	have map[string]string // by commit: the repository that has it, contents or full; nil: not looked yet
+	next *contentsBatch    // what the next fetch will bring; nil: nothing is wanted
+	busy bool              // a goroutine fetches
+}
+
+// A contentsBatch is what one fetch brings.
+type contentsBatch struct {
+	wants map[string]string // by commit: a reference that names it, or ""
+	done  chan struct{}     // closed when errs is set
+	errs  map[string]error  // by commit
+}
+
+// forget makes the fetcher look anew for what is there.
+func (c *contentsFetcher) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.have = nil
+}
+
+// where returns the repository that has a commit whole, or "".
+func (r *remote) where(ctx context.Context, commit string) (dir string, err error) {
+	c := &r.contents
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.have == nil {
+		if err := r.loadHave(ctx); err != nil {
+			return "", err
+		}
+	}
+	return c.have[commit], nil
+}
+
+// loadHave asks git which commits are there.
+func (r *remote) loadHave(ctx context.Context) error {
+	have := make(map[string]string)
+	dir := filepath.Join(r.dir, "contents")
+	if _, err := os.Stat(filepath.Join(dir, "HEAD")); err == nil {
+		out, err := r.o.run(ctx, gitRun{dir: dir, args: []string{"for-each-ref", "--format=%(refname)", "refs/godown/c"}})
+		if _, ok := unknown(err); ok {
+			err = os.RemoveAll(dir) // it cannot be read
+		}
+		if err != nil {
+			return err
+		}
+		for name := range strings.FieldsSeq(string(out)) {
+			if hash := strings.TrimPrefix(name, "refs/godown/c/"); isHash(hash) {
+				have[hash] = dir
+			}
+		}
+	}
+	r.contents.have = have
+	return nil
+}
+
+// need returns the repository that has the commit whole, once it is there.
+// others are commits that are likely to be wanted, too.
+func (r *remote) need(ctx context.Context, commit, ref string, others map[string]string) (dir string, err error) {
+	if dir, err = r.where(ctx, commit); dir != "" || err != nil {
+		return dir, err
+	}
+	c := &r.contents
+	c.mu.Lock()
+	if c.next == nil {
+		c.next = &contentsBatch{wants: make(map[string]string), done: make(chan struct{})}
+	}
+	batch := c.next
+	batch.wants[commit] = ref
+	for hash, ref := range others {
+		if _, ok := batch.wants[hash]; !ok && c.have[hash] == "" {
+			batch.wants[hash] = ref
+		}
+	}
+	if !c.busy {
+		c.busy = true
+		r.o.working.Go(r.fetchBatches)
+	}
+	c.mu.Unlock()
+	select {
+	case <-batch.done:
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+	if err := batch.errs[commit]; err != nil {
+		return "", err
+	}
+	return r.where(ctx, commit)
+}
+
+// fetchBatches fetches as long as something is wanted.
+func (r *remote) fetchBatches() {
+	c := &r.contents
+	for {
+		c.mu.Lock()
+		batch := c.next
+		c.next = nil
+		c.busy = batch != nil
+		c.mu.Unlock()
+		if batch == nil {
+			return
+		}
+		batch.errs = r.fetchContents(r.o.closing, batch.wants)
+		close(batch.done)
+		r.o.tidy(r)
+	}
+}
+
+// fetchContents brings the wanted commits, and says of those that did not come why.
+func (r *remote) fetchContents(ctx context.Context, wants map[string]string) map[string]error {
+	errs := make(map[string]error)
+	missing, err := r.fetchShallow(ctx, wants, true)
+	if f, ok := unknown(err); ok && f.broken {
+		if err = r.drop(ctx, "contents"); err == nil {
+			missing, err = r.fetchShallow(ctx, wants, true)
+		}
+	}
+	if _, ok := unknown(err); err != nil && (ok || isAbsent(err)) && len(wants) > 1 {
+		// One of them spoils it for all.
+		missing, err = nil, nil
+		for hash, ref := range wants {
+			if lost, oneErr := r.fetchShallow(ctx, map[string]string{hash: ref}, true); oneErr != nil || len(lost) > 0 {
+				missing = append(missing, hash)
+			}
+		}
+	} else if _, ok := unknown(err); ok || err != nil && isAbsent(err) {
+		missing, err = nil, nil
+		for hash := range wants {
+			missing = append(missing, hash)
+		}
+	}
+	if err != nil {
+		for hash := range wants {
+			errs[hash] = err
+		}
+		return errs
+	}
+	for _, hash := range missing {
+		errs[hash] = r.fetchStubborn(ctx, hash)
+	}
+	return errs
+}
+
+// fetchStubborn brings a commit that its reference no longer names, or that
+// the remote does not give on its own: by its hash, else with everything.
+func (r *remote) fetchStubborn(ctx context.Context, hash string) error {
+	lost, err := r.fetchShallow(ctx, map[string]string{hash: ""}, false)
+	if err == nil && len(lost) == 0 {
+		return nil
+	}
+	if _, ok := unknown(err); err != nil && !ok && !isAbsent(err) {
+		return err
+	}
+	if err := r.update(ctx, "full"); err != nil {
+		return err
+	}
+	dir := filepath.Join(r.dir, "full")
+	out, err := r.o.run(ctx, gitRun{dir: dir, args: []string{"cat-file", "-t", hash}})
+	if _, ok := unknown(err); ok {
+		r.forgetRefs() // the tag may have moved since we looked
+		return &godown.NotFound{Text: "unknown revision " + hash + ": it is no longer in the repository"}
+	}
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(string(out)) != "commit" {
+		return &godown.NotFound{Text: fmt.Sprintf("unknown revision: %s is not a commit", hash)}
+	}
+	r.contents.mu.Lock()
+	defer r.contents.mu.Unlock()
+	if r.contents.have != nil {
+		r.contents.have[hash] = dir
+	}
+	return nil
+}
+
+// fetchShallow fetches commits without their history, and returns those that
+// did not come. byRef: by the references that name them, which some remotes insist on.
+func (r *remote) fetchShallow(ctx context.Context, wants map[string]string, byRef bool) (missing []string, err error) {
+	var specs, check strings.Builder
+	for hash, ref := range wants {
+		from := hash
+		if byRef && ref != "" {
+			from = ref
+		}
+		fmt.Fprintf(&specs, "+%s:refs/godown/c/%s\n", from, hash)
+		fmt.Fprintf(&check, "%s^{commit}\n", hash)
+	}
+	err = r.write(ctx, func() error {
+		dir, err := r.repo("contents", "")
+		if err != nil {
+			return err
+		}
+		if err := r.fetch(ctx, dir, specs.String(), "--depth=1"); err != nil {
+			return err
+		}
+		out, err := r.o.run(ctx, gitRun{dir: dir, args: []string{"cat-file", "--batch-check=%(objectname) %(objecttype)"}, stdin: strings.NewReader(check.String())})
+		if err != nil {
+			return err
+		}
+		found := make(map[string]bool)
+		for line := range strings.Lines(string(out)) {
+			if hash, ok := strings.CutSuffix(strings.TrimSpace(line), " commit"); ok {
+				found[hash] = true
+			}
+		}
+		for hash := range wants {
+			if !found[hash] {
+				missing = append(missing, hash)
+				// The reference names something else by now.
+				if _, err := r.o.run(ctx, gitRun{dir: dir, args: []string{"update-ref", "-d", "refs/godown/c/" + hash}}); err != nil {
+					return err
+				}
+			}
+		}
+		r.contents.mu.Lock()
+		defer r.contents.mu.Unlock()
+		if r.contents.have == nil {
+			r.contents.have = make(map[string]string)
+		}
+		for hash := range found {
+			r.contents.have[hash] = dir
+		}
+		return nil
+	})
+	return missing, err
+}
+
+// fetch fetches what refspecs, a line each, say into a repository.
+func (r *remote) fetch(ctx context.Context, dir, specs string, options ...string) error {
+	args := []string{"fetch", "-q", "-f", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--stdin"}
+	args = append(append(args, options...), "origin")
+	_, err := r.o.run(ctx, gitRun{dir: dir, args: args, stdin: strings.NewReader(specs), remote: r})
+	return err
+}
+
+// update brings all branches and tags into the repository called full, with
+// all files, or history, without, if it is not as new as what is known of the remote.
+func (r *remote) update(ctx context.Context, name string) error {
+	list, err := r.refs(ctx, r.o.TTL)
+	if err != nil {
+		return err
+	}
+	_, err = r.repoRuns.do(ctx, r.o.closing, &r.o.working, name, func(ctx context.Context) (struct{}, error) {
+		err := r.updateAll(ctx, name, list)
+		if f, ok := unknown(err); ok && f.broken {
+			if err = r.drop(ctx, name); err == nil {
+				err = r.updateAll(ctx, name, list)
+			}
+		}
+		if err == nil {
+			r.o.tidy(r)
+		}
+		return struct{}{}, err
+	})
+	return err
+}
+
+func (r *remote) updateAll(ctx context.Context, name string, list *refList) error {
+	return r.write(ctx, func() error {
+		partial := ""
+		var options []string
+		if name == "history" {
+			partial = "tree:0"
+			options = []string{"--filter=" + partial}
+		}
+		dir, err := r.repo(name, partial)
+		if err != nil {
+			return err
+		}
+		mark := filepath.Join(dir, "godown-sum")
+		if data, err := os.ReadFile(mark); err == nil && string(data) == list.sum {
+			return nil
+		}
+		specs := "+refs/heads/*:refs/heads/*\n+refs/tags/*:refs/tags/*\n"
+		if list.names["HEAD"] != "" {
+			specs += "+HEAD:refs/godown/head\n"
+		}
+		if err := r.fetch(ctx, dir, specs, append(options, "--prune")...); err != nil {
+			return err
+		}
+		return os.WriteFile(mark, []byte(list.sum), 0o600)
+	})
+}

@@ -1,0 +1,304 @@
+package vcs
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/godown-dev/godown"
+	"golang.org/x/mod/module"
+	modzip "golang.org/x/mod/zip"
+)
+
+// A zipEntry is a file of a commit that may become one of a module's zip.
+type zipEntry struct {
+	name string // below the module's folder
+	mode fs.FileMode
+	id   string // of its object
+	size int64
+	data []byte // what it holds, where that is known already; else nil
+}
+
+// Path, Lstat and Open are for x/mod/zip, which says what belongs into a zip.
+func (e zipEntry) Path() string                { return e.name }
+func (e zipEntry) Lstat() (fs.FileInfo, error) { return entryInfo{e}, nil }
+
+// Open is called for go.mod alone.
+func (e zipEntry) Open() (io.ReadCloser, error) {
+	if e.data == nil {
+		return nil, fs.ErrNotExist
+	}
+	return io.NopCloser(bytes.NewReader(e.data)), nil
+}
+
+type entryInfo struct{ e zipEntry }
+
+func (i entryInfo) Name() string      { return path.Base(i.e.name) }
+func (i entryInfo) Size() int64       { return i.e.size }
+func (i entryInfo) Mode() fs.FileMode { return i.e.mode }
+func (entryInfo) ModTime() time.Time  { return time.Time{} }
+func (entryInfo) IsDir() bool         { return false }
+func (entryInfo) Sys() any            { return nil }
+
+// zip answers a request for a .zip: with the bytes that the go command's
+// library makes of the same files, but each file is compressed once for all versions.
+func (m *mod) zip(ctx context.Context, version string) (*godown.File, error) {
+	p, gomod, err := m.settle(ctx, version, whole)
+	if err != nil {
+		return nil, err
+	}
+	r := m.remote
+	if p.gomod == nil {
+		gomod = nil // one that is made up is not in the zip
+	}
+	for attempt := 0; ; attempt++ {
+		dir, err := r.need(ctx, p.commit.hash, p.commit.ref, nil)
+		if err != nil {
+			return nil, err
+		}
+		f, err := m.makeZip(ctx, dir, version, p, gomod)
+		_, odd := unknown(err)
+		if err == nil {
+			return f, nil
+		}
+		if attempt > 0 || !odd && !errors.Is(err, errMissing) {
+			return nil, err
+		}
+		// What git has here is not what it should be.
+		if err := r.drop(ctx, repoName(dir)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// repoName returns the name of a remote's repository by its folder.
+func repoName(dir string) string { return filepath.Base(dir) }
+
+// makeZip makes the zip of the module at p, from the repository in dir.
+func (m *mod) makeZip(ctx context.Context, dir, version string, p place, gomod []byte) (_ *godown.File, err error) {
+	r := m.remote
+	b, err := r.objects(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer b.close()
+	files, exact, err := r.filesOf(ctx, b, dir, p, gomod)
+	if err != nil {
+		return nil, err
+	}
+	tmp, err := newTempFile(filepath.Join(r.o.Dir, "tmp"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+		}
+	}()
+	v := module.Version{Path: m.path, Version: version}
+	if exact {
+		err = r.packZip(b, tmp, v, files)
+	} else {
+		err = r.archiveZip(ctx, dir, tmp, v, p, files)
+	}
+	if err != nil {
+		return nil, err
+	}
+	size, err := tmp.Seek(0, io.SeekEnd)
+	if err == nil {
+		_, err = tmp.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &godown.File{Body: tmp, Size: size, Origin: r.address.Redacted()}, nil
+}
+
+// filesOf returns the files below the module's folder, and the LICENSE of the
+// repository if the module has none of its own. exact says that the objects are what git archive gives out.
+func (r *remote) filesOf(ctx context.Context, b *objects, dir string, p place, gomod []byte) (files []*zipEntry, exact bool, err error) {
+	args := []string{"ls-tree", "-r", "-l", "-z", "--full-tree", p.commit.hash}
+	if p.dir != "" {
+		args = append(args, "--", p.dir+"/")
+	}
+	out, err := r.o.run(ctx, gitRun{dir: dir, args: args})
+	if err != nil {
+		return nil, false, err
+	}
+	c, err := b.commit(p.commit.hash)
+	if err != nil {
+		return nil, false, err
+	}
+	known := make(map[string]map[string]treeEntry)
+	exact = true
+	look := func(name string) ([]byte, bool, error) {
+		e, ok, err := b.walk(c.tree, name, known)
+		if !ok || err != nil || !e.isFile() {
+			return nil, false, err
+		}
+		_, data, err := b.read(e.id, maxFile)
+		return data, true, err
+	}
+	// Attributes of the folders above count, too.
+	for above := p.dir; above != ""; {
+		above = strings.TrimSuffix(above[:strings.LastIndexByte(above, '/')+1], "/")
+		data, ok, err := look(path.Join(above, ".gitattributes"))
+		if err != nil {
+			return nil, false, err
+		}
+		exact = exact && !(ok && converts(data, r.o.User))
+	}
+	licensed := p.dir == ""
+	for line := range strings.SplitSeq(string(out), "\x00") {
+		if line == "" {
+			continue
+		}
+		e, ok, err := parseTreeLine(line, p.dir)
+		if err != nil {
+			return nil, false, err
+		}
+		if !ok {
+			continue
+		}
+		licensed = licensed || e.name == "LICENSE"
+		if e.name == "go.mod" && e.mode.IsRegular() {
+			e.data = gomod
+		}
+		if exact && isAttributes(e.name) && e.mode.IsRegular() {
+			_, data, err := b.read(e.id, maxFile)
+			if err != nil {
+				return nil, false, err
+			}
+			exact = !converts(data, r.o.User)
+		}
+		files = append(files, e)
+	}
+	if !licensed {
+		if data, ok, err := look("LICENSE"); err != nil {
+			return nil, false, err
+		} else if ok {
+			files = append(files, &zipEntry{name: "LICENSE", mode: 0o644, size: int64(len(data)), data: data})
+		}
+	}
+	return files, exact, nil
+}
+
+// parseTreeLine parses "MODE TYPE OBJECT SIZE\tPATH" of git ls-tree. ok is
+// false for submodules.
+func parseTreeLine(line, dir string) (e *zipEntry, ok bool, err error) {
+	head, name, found := strings.Cut(line, "\t")
+	f := strings.Fields(head)
+	if !found || len(f) != 4 {
+		return nil, false, fmt.Errorf("git ls-tree printed %.100q", line)
+	}
+	if f[1] != "blob" {
+		return nil, false, nil
+	}
+	size, err := strconv.ParseInt(f[3], 10, 64)
+	if err != nil || !isHash(f[2]) {
+		return nil, false, fmt.Errorf("git ls-tree printed %.100q", line)
+	}
+	if dir != "" {
+		name = strings.TrimPrefix(name, dir+"/")
+	}
+	mode := fs.FileMode(0o644)
+	if strings.HasPrefix(f[0], "12") {
+		mode |= fs.ModeSymlink
+	}
+	return &zipEntry{name: name, mode: mode, id: f[2], size: size}, true, nil
+}
+
+// packZip writes the zip of files to w.
+func (r *remote) packZip(b *objects, w io.Writer, v module.Version, files []*zipEntry) error {
+	if err := module.Check(v.Path, v.Version); err != nil {
+		return err
+	}
+	all := make([]modzip.File, len(files))
+	byName := make(map[string]*zipEntry, len(files))
+	for i, f := range files {
+		all[i], byName[f.name] = f, f
+	}
+	checked, err := modzip.CheckFiles(all)
+	if err == nil {
+		err = checked.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("no zip can be made of it: %w", err)
+	}
+	out := zip.NewWriter(w)
+	p := new(packer)
+	for _, name := range checked.Valid {
+		blob, err := r.blob(b, p, byName[name])
+		if err != nil {
+			return err
+		}
+		full := v.Path + "@" + v.Version + "/" + name
+		// As archive/zip writes what is compressed while it is written.
+		h := &zip.FileHeader{
+			Name: full, Method: zip.Deflate, Flags: 0x8, CreatorVersion: 20, ReaderVersion: 20,
+			CRC32: blob.crc32, CompressedSize64: uint64(len(blob.data)), UncompressedSize64: uint64(blob.size),
+		}
+		if !isASCII(full) && utf8.ValidString(full) {
+			h.Flags |= 0x800
+		}
+		to, err := out.CreateRaw(h)
+		if err != nil {
+			return err
+		}
+		if _, err := to.Write(blob.data); err != nil {
+			return err
+		}
+	}
+	return out.Close()
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7d || s[i] == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// blob returns a file compressed.
+func (r *remote) blob(b *objects, p *packer, e *zipEntry) (*packedBlob, error) {
+	if e.id == "" {
+		return p.pack(e.size, func(w io.Writer) error { _, err := w.Write(e.data); return err })
+	}
+	key := blobKey{r, e.id}
+	return r.o.blobs.take(b.ctx, key, func() (*packedBlob, error) {
+		return p.pack(e.size, func(w io.Writer) error { return b.copy(w, e.id, e.size) })
+	})
+}
+
+// A tempFile is a file that is removed when it is closed.
+type tempFile struct{ *os.File }
+
+func newTempFile(dir string) (*tempFile, error) {
+	f, err := os.CreateTemp(dir, "zip-*")
+	if err != nil {
+		return nil, err
+	}
+	return &tempFile{f}, nil
+}
+
+// Close closes the file and removes it.
+func (f *tempFile) Close() error {
+	err := f.File.Close()
+	if removeErr := os.Remove(f.Name()); removeErr != nil && !errors.Is(removeErr, fs.ErrNotExist) && err == nil {
+		err = removeErr
+	}
+	return err
+}
