@@ -37,7 +37,7 @@ func (l Login) String() string {
 }
 
 // Format keeps the secrets out of whatever verb.
-func (l Login) Format(f fmt.State, _ rune) { io.WriteString(f, "godown.Login{"+l.String()+"}") }
+func (l Login) Format(f fmt.State, _ rune) { io.WriteString(f, l.String()) }
 
 // MarshalText keeps the secrets out of JSON, and out of logs of structs that hold a Login.
 func (l Login) MarshalText() ([]byte, error) { return []byte(l.String()), nil }

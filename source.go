@@ -3,6 +3,7 @@ package godown
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -51,11 +52,20 @@ type File struct {
 	Origin  string        // who gave it, without secrets; may be empty
 	StaleBy error         // why a Stale answer could not be renewed
 	Hold    bool          // who gave it has been wrong lately: nobody should see a byte that is not verified
+	Made    *Made         // of a zip that its Source has made itself: what is in it; else nil
 	headers *headers      // ready for the handler, on files that are served often
 
 	// Reject, if not nil, is called by one who found the content wrong: it
 	// tells the giver, and asks for another's answer to the same request.
 	Reject func(ctx context.Context, why error) (*File, error)
+}
+
+// Made is what a Source knows of a zip that it made itself, of files that it has
+// read and hashed on the way. Who gets exactly these bytes need not unpack them
+// to know what they are. It must never be what somebody else has said.
+type Made struct {
+	H1     string            // as go.sum has it
+	SHA256 [sha256.Size]byte // of the zip's own bytes
 }
 
 // A Scatterer is a Body that can arrive in several pieces at once, each in its

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/godown-dev/godown/internal/auth"
 )
 
 // Config is everything that can be configured, each value once. The tags of a
@@ -21,9 +24,11 @@ import (
 //	min max  its bounds, inclusive
 //	section  the heading in docs/config.md that begins with this field
 //
-// The tags of a Mirror mean the same for the keys of an entry of "mirrors:".
+// The tags of a Mirror, a VCSRule and an AuthRule mean the same for the keys of
+// an entry of "mirrors:", "vcs:" and "auth: out:".
 //
-// A Config is read-only once load has returned it.
+// A Config is read-only once load has returned it. What is printed or logged of
+// it shows no secret.
 type Config struct {
 	Listen string `key:"listen" section:"Serving" default:"127.0.0.1:8080" only:"serve" help:"address and port to listen on; port 0 takes a free one, an empty address means every interface of the machine"`
 	Data   string `key:"data" computed:"godown in the user's cache directory" help:"folder of the store; DATA/modules has the layout of GOMODCACHE/cache/download"`
@@ -32,6 +37,22 @@ type Config struct {
 	Private  Patterns `key:"private" goenv:"GOPRIVATE" help:"modules that are never named to a public mirror or checksum database, as patterns in GOPRIVATE syntax"`
 	NoProxy  Patterns `key:"noproxy" goenv:"GONOPROXY" follows:"private" help:"modules fetched straight from their version control system; what private says, unless given"`
 	NoSumDB  Patterns `key:"nosumdb" goenv:"GONOSUMDB" follows:"private" help:"modules that the checksum database is not asked for; what private says, unless given"`
+
+	PrivateUpstream Proxies `key:"private-upstream" default:"direct" help:"where private modules that noproxy names come from, a list in the syntax of upstream: direct for their version control system, or a private mirror; no public one may be in it"`
+
+	VCS       VCSRules   `key:"vcs" section:"Version control and credentials" computed:"none" only:"file" help:"where the repositories of modules are, each entry with the keys below; what it does not say is found by well-known hosts, by .git in the path, or by the page of the module (?go-get=1)"`
+	Auth      AuthRules  `key:"auth" computed:"none" only:"file" help:"out: the credentials for git hosts, pages and private mirrors, a list of entries with the keys below"`
+	Netrc     string     `key:"netrc" default:"" help:"file with passwords for hosts, in the form of .netrc; 'godown run' uses the user's own unless this is given"`
+	AllowHost AllowHosts `key:"allow-host" default:"" help:"hosts that 'direct' may fetch from although they have private addresses: names, *.names, addresses or CIDR ranges, each with :PORT or without, or '*' for all. The modules of private may always. 'godown run' allows all unless this is given, as its user could reach them as well"`
+	Insecure  Patterns   `key:"insecure" goenv:"GOINSECURE" help:"modules whose origin may be asked over http, or with a certificate that nobody vouches for"`
+	GoVCS     string     `key:"govcs" goenv:"GOVCS" help:"which version control systems may be used for which modules, in GOVCS syntax; where it says nothing, git and hg for public modules, all for private ones"`
+	GitConfig string     `key:"git-config" default:"" only:"serve|warm" help:"file with the git configuration to use, such as for insteadOf, certificates and credential helpers; the user's and the system's are not read. 'godown run' acts for its user, and uses the user's"`
+	VCSSize   Size       `key:"vcs-size" default:"10GiB" min:"64MiB" help:"space for repositories below DATA/direct; those used least recently go first"`
+	GitFetch  Size       `key:"git-fetch" default:"2GiB" min:"1MiB" help:"the most that one git command may receive; more is cut off"`
+
+	Publish      Patterns    `key:"publish" section:"Publishing and pushes" default:"" only:"serve" help:"modules whose versions may be put here with 'godown publish'"`
+	PublishToken auth.Secret `key:"publish-token" default:"" only:"serve" help:"what a client must show to publish: env:NAME, file:PATH or command:PROGRAM ARGS; several in a file, a line each"`
+	HookSecret   auth.Secret `key:"hook-secret" default:"" only:"serve" help:"the secret that git hosts sign their pushes to /-/hook with: env:NAME, file:PATH or command:PROGRAM ARGS"`
 
 	SumDB  Database `key:"sumdb" section:"Verification" goenv:"GOSUMDB" help:"checksum database that proves public modules, in GOSUMDB syntax (NAME, NAME+KEY or either with a URL), or 'off', which gives up all protection against a lying mirror"`
 	Verify string   `key:"verify" default:"require" oneof:"require|prefer" help:"when the checksum database cannot be reached: 'require' refuses what was never verified, 'prefer' serves it, marks it and verifies it later"`
@@ -50,8 +71,8 @@ type Config struct {
 	FirstByteTimeout time.Duration `key:"first-byte-timeout" default:"30s" min:"1ms" help:"time from the request to the first byte of the answer"`
 	StallTimeout     time.Duration `key:"stall-timeout" default:"5s" min:"1ms" help:"a body of which not a single byte arrives for so long is cut; one that is slow but moves is not"`
 	Retries          int           `key:"retries" default:"2" min:"0" max:"20" help:"how often an upstream is asked again after a failure that may pass (refused, reset, 5xx, 429)"`
-	DirectJobs       int           `key:"direct-jobs" default:"4" min:"1" help:"how many go commands may run at once for 'direct'"`
-	DirectTimeout    time.Duration `key:"direct-timeout" default:"10m" min:"1ms" help:"time for one go command that runs for 'direct'"`
+	DirectJobs       int           `key:"direct-jobs" default:"8" min:"1" help:"how many git commands may speak with repositories at once for 'direct', and how many go commands, which are run for other systems than git"`
+	DirectTimeout    time.Duration `key:"direct-timeout" default:"10m" min:"1ms" help:"time for one git or go command that runs for 'direct'"`
 
 	Mirrors      Mirrors       `key:"mirrors" section:"Mirrors" computed:"none" only:"file" help:"mirrors of which there is more to say than a URL, each with the keys below"`
 	Choose       string        `key:"choose" default:"fastest" oneof:"fastest|ordered|round-robin|least-busy|race" help:"which mirror of a group is asked first: 'fastest' by what was learnt of each, 'ordered' as written, 'round-robin' in turns by weight, 'least-busy' the one with the fewest requests under way for its weight, 'race' all at once"`
@@ -72,11 +93,13 @@ type Config struct {
 	AccessLog bool   `key:"access-log" default:"false" only:"serve|run" help:"log the requests answered from the cache, too, not only those that missed, failed or were refused"`
 	Quiet     bool   `key:"quiet" default:"false" only:"run" help:"do not end with a line on modules, bytes, hits and time"`
 
-	upstreams []upstreamEntry   // Upstream with URLs in the place of names
-	origins   map[string]string // by key: where its value came from
-	unknown   []Misspelt        // environment variables that look like ours but are not
-	environ   []string          // the environment this was loaded from
-	goEnv     settings          // the settings of the go command, where they were needed
+	upstreams        []upstreamEntry   // Upstream with URLs in the place of names
+	privateUpstreams []upstreamEntry   // the same of PrivateUpstream
+	origins          map[string]string // by key: where its value came from
+	unknown          []Misspelt        // environment variables that look like ours but are not
+	environ          []string          // the environment this was loaded from
+	goEnv            settings          // the settings of the go command, where they were needed
+	forUser          bool              // it is for one command of the machine's user, whose credentials are used
 }
 
 // Patterns are module path patterns in GOPRIVATE syntax, separated by commas,
@@ -103,6 +126,9 @@ func (d Database) String() string { return maskSecrets(string(d)) }
 // LogValue keeps the password out of logs in whatever format.
 func (d Database) LogValue() slog.Value { return slog.StringValue(d.String()) }
 
+// AllowHosts is a list of hosts and addresses, as vcs.ParseAllow takes it.
+type AllowHosts string
+
 // Size is a number of bytes.
 type Size int64
 
@@ -117,6 +143,20 @@ func (c *Config) UnknownEnvironment() []Misspelt { return c.unknown }
 
 // Environ returns the environment, "NAME=value" each, that c was loaded from.
 func (c *Config) Environ() []string { return c.environ }
+
+// LogValue keeps secrets out of logs in whatever format.
+func (c Config) LogValue() slog.Value {
+	var attrs []slog.Attr
+	for _, o := range configOptions() {
+		if o.Only != fileOnly {
+			attrs = append(attrs, slog.String(o.Key, o.mask(o.Text(&c))))
+		}
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// Format writes what is logged, whatever the verb.
+func (c Config) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.LogValue()) }
 
 // Level returns log-level as package slog has it.
 func (c *Config) Level() slog.Level {

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -59,7 +60,7 @@ func TestDefaults(t *testing.T) {
 		FirstByteTimeout: 30 * time.Second, StallTimeout: 5 * time.Second, Retries: 2,
 		Choose: "fastest", Hedge: 10, Split: 1 << 20, Streams: 16, Connections: 64,
 		Probe: 30 * time.Second, ProbeTimeout: time.Second, Rise: 2, Fall: 3, StreamAfter: time.Second,
-		DirectJobs: 4, DirectTimeout: 10 * time.Minute, Prefetch: "all", LogFormat: "text", LogLevel: "info",
+		DirectJobs: 8, DirectTimeout: 10 * time.Minute, PrivateUpstream: "direct", VCSSize: 10 << 30, GitFetch: 2 << 30, Prefetch: "all", LogFormat: "text", LogLevel: "info",
 	}
 	for _, o := range configOptions() {
 		if got, want := o.Text(c), o.Text(&want); got != want {
@@ -136,6 +137,27 @@ func TestInvalid(t *testing.T) {
 		{"private", "https://git.example/x", `begins with the host's name: "git.example/x"`},
 		{"private", "git.example/[ab", `malformed`},
 		{"private", "a.example b.example", `separated by commas`},
+		{"private-upstream", "", `the list has no entries`},
+		{"private-upstream", "https://a.example,cn,direct", `flag --private-upstream: private-upstream "https://a.example,cn,direct": entry 2 of the list: "cn" stands for public mirrors, and private modules must never be named to a public mirror`},
+		{"private-upstream", "default", `"default" stands for public mirrors`},
+		{"private-upstream", "mirrors", `"mirrors" stands for all entries of mirrors:`},
+		{"private-upstream", "https://GOPROXY.cn/x|direct", `entry 1 of the list is the public mirror goproxy.cn, and private modules`},
+		{"private-upstream", "office", `"office" is neither a URL nor a name`},
+		{"private-upstream", "direct,cn", ``},
+		{"private-upstream", " https://a.example , off", ``},
+		{"netrc", "missing", `flag --netrc: netrc "missing": there is no such file`},
+		{"netrc", "~/.netrc", `write the path in full`},
+		{"git-config", ".", `git-config ".": it is a folder`},
+		{"govcs", "a.example", `flag --govcs: govcs "a.example": GOVCS has "a.example", which is not PATTERN:SYSTEM`},
+		{"insecure", "http://git.example", `begins with the host's name`},
+		{"allow-host", "https://u:pa/ss@git.example", `allow-host "https://xxxxx"`},
+		{"allow-host", "git.example,10.0.0.0/8", ``},
+		{"publish-token", "pa/ss", `flag --publish-token: publish-token "xxxxx": a secret on the command line can be read by every user`},
+		{"publish-token", "text:pa/ss", `a secret on the command line`},
+		{"hook-secret", "env:pa/ss", `hook-secret "xxxxx": a secret begins with "env:"`},
+		{"hook-secret", "command:say 'pa/ss", `hook-secret "xxxxx": a secret begins with "command:", but a word`},
+		{"hook-secret", "file:secret.txt", ``},
+		{"hook-secret", "", ``},
 		{"config", "missing.yaml", `flag --config: the configuration file "missing.yaml" does not exist`},
 	}
 	for _, tt := range tests {
@@ -154,7 +176,7 @@ func TestInvalid(t *testing.T) {
 }
 
 func TestUnknownEnvironment(t *testing.T) {
-	c, err := load(t.Context(), bareMachine(t, "GODOWN_TTL=1m", "GODOWN_CONFIG=", "GODOWN_UPSTREM=x", "GODOWN_XYZZY_PLUGH=1", "OTHER=2"), nil)
+	c, err := load(t.Context(), bareMachine(t, "GODOWN_TTL=1m", "GODOWN_CONFIG=", "GODOWN_SERVER=x", "GODOWN_TOKEN=x", "GODOWN_UPSTREM=x", "GODOWN_XYZZY_PLUGH=1", "OTHER=2"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +194,8 @@ func TestOptions(t *testing.T) {
 			t.Errorf("the key %q is malformed, there twice, or without help", o.Key)
 		}
 		seen[o.Key] = true
-		if o.Default == "" && o.GoEnv == "" && o.Compute == "" {
+		_, empty := reflect.TypeFor[Config]().Field(o.index).Tag.Lookup("default")
+		if !empty && o.GoEnv == "" && o.Compute == "" {
 			t.Errorf("%s has no default", o.Key)
 		}
 		if o.Follows != "" && !seen[o.Follows] {

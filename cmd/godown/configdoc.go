@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -13,7 +15,7 @@ func configDoc() string {
 <!-- Written by "go test ./cmd/godown -update" from the tags of Config in cmd/godown/config.go. Do not edit. -->
 
 godown needs no configuration: without any, it does what the machine's go command is set up for.
-Every value below, but for ` + "`mirrors`" + `, can be given in three ways, of which the first wins:
+Every value below, but for ` + "`mirrors`, `vcs` and `auth`" + `, can be given in three ways, of which the first wins:
 
 1. as a flag: ` + "`--not-found-ttl 1m`" + `
 2. as an environment variable: ` + "`GODOWN_NOT_FOUND_TTL=1m`" + ` (an empty one counts as not set)
@@ -37,11 +39,11 @@ How values are written:
 |---|---|
 `)
 	seen := make(map[string]bool)
-	for _, o := range append(configOptions(), mirrorOptions()...) {
+	for _, o := range slices.Concat(configOptions(), mirrorOptions(), optionsOf(reflect.TypeFor[VCSRule]()), optionsOf(reflect.TypeFor[AuthRule]())) {
 		if t := o.Type(); o.OneOf == nil && t != "text" && !seen[t] {
 			seen[t] = true
 			text := o.Expects()
-			if t == "patterns" {
+			if t == "patterns" || t == "hosts" {
 				text += ", separated by commas; in the file also a YAML list"
 			}
 			fmt.Fprintf(&b, "| %s | %s |\n", t, text)
@@ -56,6 +58,19 @@ machine's go command says; without a go command, what it would say: the environm
 			fmt.Fprintf(&b, "\n## %s\n\n| key | type | default | meaning |\n|---|---|---|---|\n", o.Section)
 		}
 		b.WriteString(o.docLine())
+	}
+	writeEntryDocs(&b)
+	return b.String()
+}
+
+// writeEntryDocs writes the sections on the lists that the file alone can hold.
+func writeEntryDocs(b *strings.Builder) {
+	const table = "\n| key | type | default | meaning |\n|---|---|---|---|\n"
+	lines := func(options []option) {
+		b.WriteString(table)
+		for _, o := range options {
+			b.WriteString(o.docLine())
+		}
 	}
 	b.WriteString(`
 ## An entry of mirrors
@@ -76,14 +91,51 @@ mirrors:
     via: socks5://gateway.example:1080
     bandwidth: 5MB
 ` + "```" + `
-
-| key | type | default | meaning |
-|---|---|---|---|
 `)
-	for _, o := range mirrorOptions() {
-		b.WriteString(o.docLine())
-	}
-	return b.String()
+	lines(mirrorOptions())
+	b.WriteString(`
+## An entry of vcs
+
+` + "`vcs`" + ` is a key of the file alone: a list that says where the repositories of modules are, so that nobody need be
+asked. Of the entries that match a module's path the first counts. ` + "`match` and `repo`" + ` must be given.
+
+` + "```yaml" + `
+private: corp.example.com
+vcs:
+  - match: corp.example.com/mono      # corp.example.com/mono/x is the folder go/x of one repository
+    repo: https://git.corp.example/mono.git
+    subdir: go
+  - match: corp.example.com/*/*       # corp.example.com/team/tool, and what is below it
+    repo: ssh://git@git.corp.example/{1}/{2}.git
+` + "```" + `
+`)
+	lines(optionsOf(reflect.TypeFor[VCSRule]()))
+	b.WriteString(`
+## An entry of auth.out
+
+` + "`auth`" + ` is a key of the file alone, with one key below it, ` + "`out`" + `: a list of the credentials that are shown to git hosts, to
+the pages of modules and to private mirrors. None is shown to a host that ` + "`match`" + ` does not name, nor over plain http.
+The longest ` + "`match`" + ` counts, and of equals the first. Only ` + "`match`" + ` and a credential must be given. A secret is best
+named by where it stands: what is written out in the file, whoever reads the file can use.
+
+` + "```yaml" + `
+auth:
+  out:
+    - match: github.com/acme
+      app-id: 123456
+      app-key: file:/etc/godown/acme.pem
+    - match: "*.corp.example"
+      token: env:GIT_TOKEN
+      kind: gitlab
+    - match: https://git.corp.example:8443/team
+      user: reader
+      password: command:/usr/local/bin/secret get git
+    - match: ssh://git@git.corp.example
+      ssh-key: /etc/godown/id_ed25519
+      known-hosts: /etc/godown/known_hosts
+` + "```" + `
+`)
+	lines(optionsOf(reflect.TypeFor[AuthRule]()))
 }
 
 // docLine returns the option's line in a table of docs/config.md.

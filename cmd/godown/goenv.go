@@ -54,7 +54,7 @@ type goSettings struct {
 
 // goSettingNames are the settings that are read.
 func goSettingNames() []string {
-	return []string{"GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOROOT", "GOMODCACHE", "GOFLAGS", "GO111MODULE"}
+	return []string{"GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE", "GOVCS", "GOAUTH", "GOROOT", "GOMODCACHE", "GOFLAGS", "GO111MODULE"}
 }
 
 // lookup returns a setting of the go command. GONOPROXY and GONOSUMDB are what
@@ -132,7 +132,7 @@ func (g *goSettings) search() settings {
 			all[name] = all["GOPRIVATE"]
 		}
 	}
-	for _, name := range []string{"GOPRIVATE", "GONOPROXY", "GONOSUMDB"} {
+	for _, name := range []string{"GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE", "GOVCS"} {
 		if all[name].origin == "" {
 			all[name] = setting{"", "default of the go command"}
 		}

@@ -57,7 +57,7 @@ echo '{"GOPROXY":"https://p.example,off","GOSUMDB":"off","GOPRIVATE":"a.example"
 
 func TestGoEnvIsLazy(t *testing.T) {
 	m := fakeGo(t, `touch "$GODOWN_DATA/asked"; exit 1`)
-	c, err := load(t.Context(), m, flagsOf("upstream", "off", "private", "", "sumdb", "off"))
+	c, err := load(t.Context(), m, flagsOf("upstream", "off", "private", "", "sumdb", "off", "insecure", "", "govcs", ""))
 	if err != nil {
 		t.Fatal(err)
 	}

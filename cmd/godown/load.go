@@ -32,16 +32,16 @@ func load(ctx context.Context, m machine, flags settings) (*Config, error) {
 		file, ok = env[configKey]
 	}
 	if ok {
-		fromFile, mirrors, err := readConfigFile(file)
+		fromFile, read, err := readConfigFile(file)
 		if err != nil {
 			return nil, err // what it was to say could make other values look wrong
 		}
 		given.add(fromFile)
-		if _, ok := fromFile["upstream"]; !ok && len(mirrors) > 0 {
+		if _, ok := fromFile["upstream"]; !ok && len(read.Mirrors) > 0 {
 			// Whoever lists mirrors means them to be asked.
 			given["upstream"] = setting{mirrorsWord + ",direct", "mirrors: of " + fromFile["mirrors"].origin}
 		}
-		c.Mirrors = mirrors
+		c.Mirrors, c.VCS, c.Auth = read.Mirrors, read.VCS, read.Auth
 	}
 	given.add(env)
 	given.add(flags)
@@ -66,8 +66,12 @@ func load(ctx context.Context, m machine, flags settings) (*Config, error) {
 			}
 		}
 		c.origins[o.Key] = s.origin
-		if err := o.Set(c, s.text); err != nil {
-			problems = append(problems, problem(o.Key, s.text, s.origin, err))
+		err := o.Set(c, s.text)
+		if _, ok := flags[o.Key]; ok && err == nil && o.Type() == "secret" {
+			err = checkSecretFlag(s.text)
+		}
+		if err != nil {
+			problems = append(problems, problem(o.Key, o.mask(s.text), s.origin, err))
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
@@ -78,6 +82,19 @@ func load(ctx context.Context, m machine, flags settings) (*Config, error) {
 	}
 	c.goEnv = known.values
 	return c, nil
+}
+
+// checkSecretFlag refuses a secret that is itself an argument.
+func checkSecretFlag(text string) error {
+	for _, prefix := range []string{"env:", "file:", "command:"} {
+		if strings.HasPrefix(text, prefix) {
+			return nil
+		}
+	}
+	if text == "" {
+		return nil
+	}
+	return errors.New("a secret on the command line can be read by every user of the machine; write env:NAME or file:PATH")
 }
 
 // add puts the settings of over in the place of those of s.
@@ -129,7 +146,7 @@ func (m machine) settings() settings {
 // unknownVariables returns the variables that begin as ours do, but are none.
 func (m machine) unknownVariables() []Misspelt {
 	var list []Misspelt
-	var names []string
+	names := []string{publishServerEnv, publishTokenEnv} // which are no settings
 	for _, key := range envKeys() {
 		names = append(names, envName(key))
 	}

@@ -35,10 +35,10 @@ type Mirror struct {
 	Only        Patterns `key:"only" help:"the modules that it is asked for; if empty, all"`
 	Never       Patterns `key:"never" help:"modules that it is not asked for"`
 
-	url     *url.URL          // URL, parsed
-	via     *url.URL          // Via, parsed; nil for none, and where it is not given
-	place   string            // where the entry stands
-	origins map[string]string // by key: where its value stands, of those that were given
+	url *url.URL // URL, parsed
+	via *url.URL // Via, parsed; nil for none, and where it is not given
+
+	listed
 }
 
 // LogValue keeps secrets out of logs in whatever format.
@@ -107,39 +107,14 @@ func mirrorOptions() []option { return optionsOf(reflect.TypeFor[Mirror]()) }
 
 // readMirrors reads the list of entries at origin.
 func readMirrors(name, origin string, v *yaml.Node) (Mirrors, []error) {
-	if v.Kind != yaml.SequenceNode {
-		return nil, []error{fmt.Errorf("%s: mirrors: expected a list of entries, each of which begins like this: - url: https://mirror.example", origin)}
-	}
-	var list Mirrors
-	var problems []error
+	list, problems := readEntries[Mirror](name, origin, "mirrors", "url: https://mirror.example", v)
 	names := make(map[string]string) // where each stands
-	for _, item := range v.Content {
-		place := fmt.Sprintf("%s:%d", name, item.Line)
-		if item.Kind != yaml.MappingNode {
-			problems = append(problems, fmt.Errorf("%s: mirrors: an entry has keys of its own, such as url; it begins like this: - url: https://mirror.example", place))
-			continue
-		}
-		m := Mirror{place: place, origins: make(map[string]string)}
-		for _, o := range mirrorOptions() {
-			if o.Default != "" {
-				if err := o.Set(&m, o.Default); err != nil {
-					problems = append(problems, fmt.Errorf("the default of %s in the source code: %w", o.Key, err))
-				}
-			}
-		}
-		given, errs := readKeys(name, item, mirrorOptions(), &m)
-		for key, s := range given {
-			m.origins[key] = s.origin
-		}
-		if len(errs) == 0 {
-			errs = m.check()
-		}
+	for i := range list {
+		m := &list[i]
 		if first, ok := names[m.Name]; ok && m.Name != "" {
-			errs = append(errs, problem("name", m.Name, m.origins["name"], fmt.Errorf("another mirror has that name already, at %s", first)))
+			problems = append(problems, problem("name", m.Name, m.origins["name"], fmt.Errorf("another mirror has that name already, at %s", first)))
 		}
 		names[m.Name] = m.origins["name"]
-		problems = append(problems, errs...)
-		list = append(list, m)
 	}
 	return list, problems
 }
@@ -155,10 +130,10 @@ func (m *Mirror) check() (problems []error) {
 			problems = append(problems, problem(key, text, m.origins[key], err))
 		}
 	}
-	if _, ok := m.origins["url"]; !ok {
-		return []error{fmt.Errorf("%s: mirrors: the entry has no url", m.place)}
+	err := m.lacks("mirrors", "url")
+	if err != nil {
+		return []error{err}
 	}
-	var err error
 	m.url, err = parseMirrorURL(string(m.URL))
 	check("url", string(m.URL), err)
 	if _, ok := m.origins["name"]; ok {

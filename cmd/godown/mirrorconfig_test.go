@@ -68,7 +68,7 @@ func TestMirrorsInFile(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, _, err := parseConfigFile("g.yaml", []byte(tt.content))
+			_, _, err := parseConfig("g.yaml", []byte(tt.content))
 			switch {
 			case tt.want == "" && err != nil:
 				t.Errorf("got %v, want no error", err)

@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/godown-dev/godown/internal/auth"
+	"github.com/godown-dev/godown/internal/vcs"
 )
 
 // fileOnly in the tag "only" marks what the command line has no room for.
@@ -86,8 +89,12 @@ func (o option) Type() string {
 		return "URL"
 	case reflect.TypeFor[Headers]():
 		return "texts"
-	case reflect.TypeFor[Mirrors]():
+	case reflect.TypeFor[Mirrors](), reflect.TypeFor[VCSRules](), reflect.TypeFor[AuthRules](), reflect.TypeFor[outRules]():
 		return "entries"
+	case reflect.TypeFor[auth.Secret]():
+		return "secret"
+	case reflect.TypeFor[AllowHosts]():
+		return "hosts"
 	}
 	if o.typ.Kind() == reflect.String {
 		return "text"
@@ -112,6 +119,10 @@ func (o option) Expects() string {
 		return "lines of the form NAME: TEXT"
 	case "entries":
 		return "a list of entries, each with keys of its own"
+	case "secret":
+		return "where a secret stands: env:NAME, file:PATH or command:PROGRAM ARGS; in the file and in variables also the secret itself, or text: before it"
+	case "hosts":
+		return "hosts such as git.corp.example,10.1.0.0/16"
 	case "int":
 		return "a whole number"
 	case "bool":
@@ -129,7 +140,7 @@ func (o option) field(target any) reflect.Value {
 }
 
 // Set parses text, checks it against the option's own bounds, and stores it in
-// the struct that target points to. Options of the types Headers and Mirrors
+// the struct that target points to. Options whose Type is entries or texts
 // have no text. What it takes several fields or a parser of the ground to check is left
 // to validate. Its errors say what is wrong with the text, not where it stood.
 func (o option) Set(target any, text string) error {
@@ -175,6 +186,17 @@ func (o option) parse(text string) (any, error) {
 		v, err = strconv.ParseBool(text)
 	case "patterns":
 		return parsePatterns(text)
+	case "secret":
+		if text == "" {
+			return auth.Secret(""), nil
+		}
+		return auth.ParseSecret(text)
+	case "hosts":
+		if strings.Contains(text, "@") {
+			return nil, fmt.Errorf("it must be %s; an entry is more than a host", o.Expects()) // and may hold a password
+		}
+		_, err := vcs.ParseAllow(text)
+		return text, err
 	default:
 		for _, word := range o.OneOf {
 			if text == word {
@@ -195,18 +217,28 @@ func (o option) parse(text string) (any, error) {
 // Text returns the option's value in the struct that source points to as Set
 // takes it, secrets and all.
 func (o option) Text(source any) string {
-	switch v := o.field(source).Interface().(type) {
+	field := o.field(source)
+	switch v := field.Interface().(type) {
 	case time.Duration:
 		return formatDuration(v)
 	case Size:
 		return formatSize(v)
-	case Proxies:
-		return string(v)
-	case Database:
-		return string(v)
-	case Address:
-		return string(v)
-	default:
-		return fmt.Sprint(v)
 	}
+	if field.Kind() == reflect.String {
+		return field.String() // not what its String masks
+	}
+	return fmt.Sprint(field.Interface())
+}
+
+// mask returns text, a value of the option or what was meant to be one, without its secrets.
+func (o option) mask(text string) string {
+	switch o.typ {
+	case reflect.TypeFor[auth.Secret]():
+		return auth.Secret(text).String()
+	case reflect.TypeFor[Remote]():
+		return Remote(text).String()
+	case reflect.TypeFor[Commands]():
+		return Commands(text).String()
+	}
+	return maskSecrets(text)
 }

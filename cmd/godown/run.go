@@ -81,18 +81,19 @@ func runCommand(ctx context.Context, cfg *Config, args []string, stdin io.Reader
 		level = slog.LevelWarn // the terminal is the command's
 	}
 	log := newLogger(cfg, level, stderr)
+	own := *cfg
+	own.forUser = true
 	if cfg.Origin("stream-after") == "default" {
 		// The client is on this machine: it gains nothing by bytes that are not verified.
-		patient := *cfg
-		patient.StreamAfter = cfg.FetchTimeout
-		cfg = &patient
+		own.StreamAfter = cfg.FetchTimeout
 	}
+	cfg = &own
 	p, err := newProxy(cfg, log)
 	if err != nil {
 		return exitFailed, err
 	}
 	p.observer.Tally()
-	s, err := startServer(p, "127.0.0.1:0", log)
+	s, err := startServer(p, cfg, "127.0.0.1:0", log)
 	if err != nil {
 		p.stop()
 		return exitFailed, err

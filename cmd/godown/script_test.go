@@ -64,6 +64,7 @@ func TestScripts(t *testing.T) {
 			"requests": cmdRequests, "forget": cmdForget, "bulk": cmdBulk, "lie": cmdLie, "evilzip": cmdEvilZip,
 			"serve": cmdServe, "stopserve": cmdStopServe, "begin": cmdBegin, "signal": cmdSignal, "finish": cmdFinish, "exits": cmdExits,
 			"get": cmdGet, "await": cmdAwait, "awaitrequest": cmdAwaitRequest, "metric": cmdMetric,
+			"githost": cmdGitHost, "gitlogin": cmdGitLogin, "gitpage": cmdGitPage, "gitrequests": cmdGitRequests,
 			"sums": cmdSums, "whole": cmdWhole, "flip": cmdFlip, "truncate": cmdTruncate, "absent": cmdAbsent, "crash": cmdCrash, "flood": cmdFlood,
 		},
 	})
@@ -83,6 +84,7 @@ type world struct {
 	mirrored  map[string]*godowntest.Modules
 	processes map[string]*process
 	gets      map[string]chan answer
+	git       *godowntest.GitHost // nil: none was started
 }
 
 type worldKey struct{}
@@ -144,6 +146,9 @@ func (w *world) close() {
 	}
 	for _, s := range w.servers {
 		s.Close()
+	}
+	if w.git != nil {
+		w.git.Close()
 	}
 }
 

@@ -26,7 +26,8 @@ machine's go command is set up for (go env GOPROXY, GOSUMDB, GOPRIVATE).
 The first line on stdout is the URL to put into GOPROXY; logs go to stderr.
 SIGTERM or SIGINT ends it once the requests under way are done, a second one at once.
 /-/healthz and /-/readyz say how it is, /-/mirrors (and 'godown mirrors') how its
-mirrors are, /metrics counts for Prometheus.
+mirrors are, /metrics counts for Prometheus. POST /-/refresh?module=PATH and, signed by a git
+host, /-/hook say that something is new; PUT /-/publish/… takes what 'godown publish' hands in.
 
 ` + configHelp + `
 Exit codes:
@@ -51,6 +52,9 @@ Exit codes:
 	flags := bindConfig(cmd, "serve")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, err := load(cmd.Context(), m, flags.settings())
+		if err == nil {
+			err = cfg.checkPublish()
+		}
 		if err != nil {
 			return err
 		}
@@ -70,7 +74,7 @@ func serve(ctx context.Context, cfg *Config, stdout, stderr io.Writer) (int, err
 	if err != nil {
 		return exitFailed, err
 	}
-	s, err := startServer(p, cfg.Listen, log)
+	s, err := startServer(p, cfg, cfg.Listen, log)
 	if err != nil {
 		p.stop()
 		return exitFailed, err

@@ -31,16 +31,26 @@ type server struct {
 	url      string
 	leaving  atomic.Bool // it takes no new work
 	warmer   *warmer     // does what clients want to be fetched ahead
+	fresh    *freshener  // is told what is new
+	taker    *publisher  // takes what clients publish
 	failed   chan error  // why it ended, if not by stop
 }
 
 // startServer listens and serves in the background.
-func startServer(p *proxy, address string, log *slog.Logger) (*server, error) {
+func startServer(p *proxy, cfg *Config, address string, log *slog.Logger) (*server, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w; choose another with --listen, where port 0 takes a free one", address, err)
 	}
 	s := &server{proxy: p, listener: l, url: localURL(l.Addr()), warmer: newWarmer(p.cache, log), failed: make(chan error, 1)}
+	secret := func(ctx context.Context) (string, error) {
+		if cfg.HookSecret == "" {
+			return "", nil
+		}
+		return p.origin.secrets.Get(ctx, cfg.HookSecret)
+	}
+	s.fresh = newFreshener(freshness{p.origin, p.cache}, p.cache, secret, "hook-secret", log)
+	s.taker = newPublisher(p.shelf, publishTokens(cfg, p.origin), p.stores.stage, log)
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.route),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -56,6 +66,18 @@ func startServer(p *proxy, address string, log *slog.Logger) (*server, error) {
 		}
 	}()
 	return s, nil
+}
+
+// publishTokens returns what reads the tokens that clients may publish with; nil if none is configured.
+func publishTokens(cfg *Config, origin *origin) func(context.Context) ([]string, error) {
+	if cfg.PublishToken == "" {
+		return nil
+	}
+	return func(ctx context.Context) ([]string, error) {
+		origin.secrets.Forget(cfg.PublishToken) // publishing is rare: a token that was just taken away must not do
+		text, err := origin.secrets.Get(ctx, cfg.PublishToken)
+		return strings.Fields(text), err
+	}
 }
 
 // connection is told what becomes of a client's connection.
@@ -87,8 +109,18 @@ func (s *server) route(w http.ResponseWriter, r *http.Request) {
 		s.handler.ServeHTTP(w, r)
 		return
 	}
-	if path == warmPage {
+	switch {
+	case path == warmPage:
 		s.warmer.ServeHTTP(w, r)
+		return
+	case path == refreshPage:
+		s.fresh.serveRefresh(w, r)
+		return
+	case path == hookPage:
+		s.fresh.serveHook(w, r)
+		return
+	case strings.HasPrefix(path, publishPage):
+		s.taker.ServeHTTP(w, r)
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -112,7 +144,7 @@ func (s *server) route(w http.ResponseWriter, r *http.Request) {
 	case mirrorsPage:
 		s.sayMirrors(w)
 	default:
-		http.Error(w, "there is no such page; there are /-/healthz, /-/readyz, /-/mirrors, /-/warm and /metrics", http.StatusNotFound)
+		http.Error(w, "there is no such page; there are /-/healthz, /-/readyz, /-/mirrors, /-/warm, /-/refresh, /-/hook, /-/publish/ and /metrics", http.StatusNotFound)
 	}
 }
 
@@ -139,6 +171,7 @@ func (s *server) sayMirrors(w http.ResponseWriter) {
 func (s *server) stop(ctx context.Context) error {
 	s.leaving.Store(true)
 	s.warmer.close() // its requests would last as long as the jobs
+	s.fresh.close()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close()

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"reflect"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
@@ -15,7 +16,7 @@ func newConfigCommand(m machine) *cobra.Command {
 		Short: "Print what is configured, and where each value was said",
 		Long: `Config prints the configuration that 'godown serve' or 'godown run' would have with
 the same flags, environment and file: as YAML that can itself be a --config file,
-each value followed by where it comes from. Passwords are printed as ` + mask + `.
+each value followed by where it comes from. Secrets are printed as ` + mask + `.
 
 Exit codes:
   0  the configuration is good
@@ -30,6 +31,9 @@ Exit codes:
 	flags := bindConfig(cmd, "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, err := load(cmd.Context(), m, flags.settings())
+		if err == nil {
+			err = cfg.checkPublish()
+		}
 		if err != nil {
 			return err
 		}
@@ -49,9 +53,15 @@ Exit codes:
 func writeConfig(w io.Writer, c *Config) error {
 	doc := &yaml.Node{Kind: yaml.MappingNode}
 	for _, o := range configOptions() {
-		value := shownMirrors(c)
-		if o.Only != fileOnly {
-			value = shownValue(o, c, c.Origin(o.Key))
+		origin := c.Origin(o.Key)
+		var value *yaml.Node
+		switch {
+		case o.Only != fileOnly:
+			value = shownValue(o, c, origin)
+		case o.Key == "auth":
+			value = shownAuth(o.field(c), origin)
+		default:
+			value = shownEntries(o.field(c), origin)
 		}
 		doc.Content = append(doc.Content, shownText(o.Key), value)
 	}
@@ -77,8 +87,8 @@ func shownValue(o option, source any, origin string) *yaml.Node {
 	switch o.Type() {
 	case "bool", "int":
 		value.Tag = "!!" + o.Type()
-	case "list", "text", "URL":
-		if masked := maskSecrets(value.Value); masked != value.Value {
+	default:
+		if masked := o.mask(value.Value); masked != value.Value {
 			value.Value = masked
 			value.LineComment += maskedNote
 		}
@@ -86,28 +96,44 @@ func shownValue(o option, source any, origin string) *yaml.Node {
 	return value
 }
 
-// shownMirrors returns the entries of "mirrors:", each with the keys that were given.
-func shownMirrors(c *Config) *yaml.Node {
+// shownEntries returns the entries of a list, each with the keys that were
+// given; origin is that of the list.
+func shownEntries(entries reflect.Value, origin string) *yaml.Node {
 	list := &yaml.Node{Kind: yaml.SequenceNode}
-	if len(c.Mirrors) == 0 {
-		list.Style, list.LineComment = yaml.FlowStyle, c.Origin("mirrors")
+	if entries.Len() == 0 {
+		list.Style, list.LineComment = yaml.FlowStyle, origin
 	}
-	for i := range c.Mirrors {
-		m := &c.Mirrors[i]
+	options := optionsOf(entries.Type().Elem())
+	for i := range entries.Len() {
+		e := entries.Index(i).Addr().Interface()
 		entry := &yaml.Node{Kind: yaml.MappingNode}
-		for _, o := range mirrorOptions() {
-			origin, given := m.origins[o.Key]
-			switch {
-			case !given:
-			case o.Type() == "texts":
-				entry.Content = append(entry.Content, shownText(o.Key), shownHeaders(m.Headers, origin))
-			default:
-				entry.Content = append(entry.Content, shownText(o.Key), shownValue(o, m, origin))
+		for _, o := range options {
+			origin, given := e.(interface{ listing() *listed }).listing().origins[o.Key]
+			if !given {
+				continue
 			}
+			var value *yaml.Node
+			if h, ok := o.field(e).Interface().(Headers); ok {
+				value = shownHeaders(h, origin)
+			} else {
+				value = shownValue(o, e, origin)
+			}
+			entry.Content = append(entry.Content, shownText(o.Key), value)
 		}
 		list.Content = append(list.Content, entry)
 	}
 	return list
+}
+
+// shownAuth returns the mapping of "auth:"; origin is its own.
+func shownAuth(out reflect.Value, origin string) *yaml.Node {
+	lists := &yaml.Node{Kind: yaml.MappingNode}
+	if out.Len() == 0 {
+		lists.Style, lists.LineComment = yaml.FlowStyle, origin
+		return lists
+	}
+	lists.Content = []*yaml.Node{shownText("out"), shownEntries(out, origin)}
+	return lists
 }
 
 // shownHeaders returns header fields with their texts masked.

@@ -11,19 +11,21 @@ import (
 	"github.com/godown-dev/godown"
 	"github.com/godown-dev/godown/internal/mirror"
 	"github.com/godown-dev/godown/internal/obs"
+	"golang.org/x/mod/module"
 )
 
 // upstreams are what the upstream list is made into.
 type upstreams struct {
-	steps []godown.Step    // what First asks in order
-	via   []godown.SumStep // what a checksum database is reached through, in order
-	pools []*mirror.Pool   // the groups of mirrors, in the order of the list
+	steps   []godown.Step    // what First asks in order
+	private []godown.Step    // the same for private modules
+	via     []godown.SumStep // what a checksum database is reached through, in order
+	pools   []*mirror.Pool   // the groups of mirrors, in the order of the list
 }
 
 // newUpstreams makes of the upstream list what it stands for: URLs that are
 // joined by "|" are one group of mirrors, of which the best is asked; after ","
 // begins the next. A URL on its own is a group of one. Nobody is asked anything.
-func newUpstreams(cfg *Config, observer *obs.Observer, origin godown.Source) (*upstreams, error) {
+func newUpstreams(cfg *Config, observer *obs.Observer, origin *origin) (*upstreams, error) {
 	options, err := poolOptions(cfg, observer)
 	if err != nil {
 		return nil, err
@@ -57,7 +59,38 @@ func newUpstreams(cfg *Config, observer *obs.Observer, origin godown.Source) (*u
 		up.via = append(up.via, godown.SumStep{Upstream: pool, Any: e.Any})
 		up.pools = append(up.pools, pool)
 	}
-	return up, nil
+	return up, up.addPrivate(cfg, observer, origin)
+}
+
+// addPrivate makes of the list for private modules what it stands for. They are
+// few and near: its mirrors are asked one after the other.
+func (up *upstreams) addPrivate(cfg *Config, observer *obs.Observer, origin *origin) error {
+	for i, e := range cfg.privateUpstreams {
+		step := godown.Step{Any: e.Any && i < len(cfg.privateUpstreams)-1}
+		switch e.Word {
+		case "direct":
+			step.Source = origin
+		case "off":
+			step.Source = godown.SourceFunc(switchedOff)
+		default:
+			m, err := newMirror(cfg, observer, e)
+			if err != nil {
+				return err
+			}
+			m.Upstream.Transport = &loginTransport{m.Upstream.Transport, origin.logins}
+			m.Upstream.Stall, m.Upstream.Retries = cfg.StallTimeout, orNever(cfg.Retries)
+			step.Source = m.Upstream
+		}
+		up.private = append(up.private, step)
+	}
+	return nil
+}
+
+// isPrivate reports whether a module comes from where private ones do: noproxy
+// names it, or it is private and there is a place for such.
+func (c *Config) isPrivate(path string) bool {
+	return module.MatchPrefixPatterns(string(c.NoProxy), path) ||
+		c.Origin("private-upstream") != "default" && module.MatchPrefixPatterns(string(c.Private), path)
 }
 
 // switchedOff is the source that the word "off" stands for.

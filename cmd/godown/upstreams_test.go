@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/godown-dev/godown"
 	"github.com/godown-dev/godown/internal/obs"
 )
 
@@ -36,7 +35,7 @@ func TestGroups(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			up, err := newUpstreams(cfg, obs.New(slog.New(slog.DiscardHandler), false), godown.SourceFunc(switchedOff))
+			up, err := newUpstreams(cfg, obs.New(slog.New(slog.DiscardHandler), false), new(origin))
 			if err != nil {
 				t.Fatal(err)
 			}

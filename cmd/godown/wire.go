@@ -17,7 +17,7 @@ import (
 	"github.com/godown-dev/godown"
 	"github.com/godown-dev/godown/internal/mirror"
 	"github.com/godown-dev/godown/internal/obs"
-	"github.com/godown-dev/godown/internal/vcs"
+	"github.com/godown-dev/godown/internal/publish"
 	"github.com/godown-dev/godown/internal/warm"
 	"golang.org/x/mod/module"
 )
@@ -31,6 +31,8 @@ type proxy struct {
 	ahead    *warm.Predictor
 	sums     *godown.Sums // nil: there is no checksum database
 	stores   stores
+	origin   *origin
+	shelf    *publish.Shelf
 	pools    []*mirror.Pool     // the groups of the upstream list, in its order
 	stop     context.CancelFunc // ends background work
 	working  sync.WaitGroup     // background work
@@ -52,17 +54,15 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	origin := &vcs.GoCommand{
-		Dir:     filepath.Join(data, "direct"),
-		Env:     cfg.Environ(),
-		Jobs:    cfg.DirectJobs,
-		Timeout: cfg.DirectTimeout,
+	origin, err := newOrigin(cfg, observer, filepath.Join(data, "direct"), log)
+	if err != nil {
+		return nil, errors.Join(err, stores.Close())
 	}
 	up, err := newUpstreams(cfg, observer, origin)
 	if err != nil {
 		return nil, errors.Join(err, stores.Close())
 	}
-	noSumDB := joinPatterns(cfg.NoSumDB, cfg.Private)
+	noSumDB := joinPatterns(cfg.NoSumDB, cfg.Private, cfg.Publish)
 	trust := &godown.Trust{NoSumDB: noSumDB, FirstSeen: &godown.FirstSeen{Store: stores.seen}}
 	handler := &godown.Handler{}
 	var sums *godown.Sums
@@ -74,12 +74,14 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 		sums.Private = noSumDB
 		trust.Database, handler.Sums = sums, sums
 	}
-	direct := func(path string) bool { return module.MatchPrefixPatterns(string(cfg.NoProxy), path) }
+	shelf := &publish.Shelf{Store: stores.published, Prefixes: string(cfg.Publish)}
 	cache := &godown.Cache{
-		Store:        stores.modules,
-		Answers:      stores.answers,
-		Pending:      stores.pending,
-		Source:       godown.Split(direct, origin, godown.First(up.steps...)),
+		Store:   stores.modules,
+		Answers: stores.answers,
+		Pending: stores.pending,
+		Source: godown.First(
+			godown.Step{Source: shelf},
+			godown.Step{Source: godown.Split(cfg.isPrivate, godown.First(up.private...), godown.First(up.steps...))}),
 		Verifier:     trust,
 		Prefer:       cfg.Verify == "prefer",
 		TTL:          atLeast(cfg.TTL, 1),
@@ -91,7 +93,8 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 		Memory:       atLeast(int64(cfg.Memory), 1),
 		Alarm:        observer.Alarm,
 	}
-	foreign := joinPatterns(cfg.Private, cfg.NoProxy, cfg.NoSumDB)
+	shelf.Published = func(path, _ string) { cache.Refresh(path) }
+	foreign := joinPatterns(cfg.Private, cfg.NoProxy, cfg.NoSumDB, cfg.Publish)
 	mode, err := warm.ParseMode(cfg.Prefetch)
 	if err != nil {
 		return nil, errors.Join(err, stores.Close())
@@ -106,7 +109,7 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 	observer.Watch(cache.Stats, (&storeSize{store: stores.modules}).bytes)
 
 	ctx, stop := context.WithCancel(context.Background())
-	p := &proxy{handler: observer.Handler(handler), observer: observer, cache: cache, ahead: predictor, sums: sums, stores: stores, pools: up.pools, stop: stop}
+	p := &proxy{handler: observer.Handler(handler), observer: observer, cache: cache, ahead: predictor, sums: sums, stores: stores, origin: origin, shelf: shelf, pools: up.pools, stop: stop}
 	observer.WatchMirrors(p.mirrors)
 	observer.WatchAhead(predictor.Stats)
 	p.working.Go(func() { cache.VerifyPending(ctx, time.Minute) })
@@ -140,7 +143,7 @@ func (p *proxy) Close(ctx context.Context) error {
 	for _, pool := range p.pools {
 		pool.Close()
 	}
-	return errors.Join(err, p.stores.Close())
+	return errors.Join(err, p.origin.Close(), p.stores.Close())
 }
 
 func checksumDatabase(cfg *Config, observer *obs.Observer, route *godown.SumRoute, store godown.Store) (*godown.Sums, error) {
@@ -187,7 +190,10 @@ type stores struct {
 	answers godown.Store // lists, latest versions and queries, with the time they were learnt
 	seen    godown.Store // the hashes first seen of modules that no checksum database answers for
 	pending godown.Store // marks of files that wait to be verified
-	open    []io.Closer
+
+	published godown.Store // the versions that clients handed in
+	shelf     *godown.Dir  // the same; nil: it cannot be written
+	open      []io.Closer
 
 	temporary string // the folder of all, if it is to be removed
 }
@@ -199,7 +205,7 @@ func openStores(data string) (s stores, err error) {
 	for _, d := range []struct {
 		store *godown.Store
 		name  string
-	}{{&s.answers, "answers"}, {&s.seen, "seen"}, {&s.pending, "pending"}} {
+	}{{&s.answers, "answers"}, {&s.seen, "seen"}, {&s.pending, "pending"}, {&s.published, "published"}} {
 		dir, err := godown.OpenDir(filepath.Join(data, d.name))
 		if err != nil {
 			// A folder of modules that cannot be written can still be served.
@@ -207,9 +213,20 @@ func openStores(data string) (s stores, err error) {
 			continue
 		}
 		*d.store = dir
+		if d.name == "published" {
+			s.shelf = dir
+		}
 		s.open = append(s.open, dir)
 	}
 	return s, nil
+}
+
+// stage returns a temporary file that the shelf can take over.
+func (s stores) stage() (*os.File, error) {
+	if s.shelf == nil {
+		return nil, errors.New("the folder for published versions cannot be written")
+	}
+	return s.shelf.Stage()
 }
 
 // Close releases the folders.

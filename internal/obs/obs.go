@@ -164,13 +164,15 @@ func meaning(kind string) string {
 		return "the store does not take or give a file; serving goes on without it"
 	case "unverified":
 		return "a file was served unverified, because the checksum database cannot be reached"
+	case "drift":
+		return "a tag was moved or removed after a version was made of it; that version stays what it was"
 	}
 	return "alarm"
 }
 
 // mayLog reports whether an alarm of that kind may be logged now, and how many were not.
 func (o *Observer) mayLog(kind string) (suppressed int, ok bool) {
-	if kind == "fork" || kind == "mismatch" || kind == "rot" {
+	if kind == "fork" || kind == "mismatch" || kind == "rot" || kind == "drift" {
 		return 0, true
 	}
 	o.mu.Lock()

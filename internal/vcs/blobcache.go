@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"container/list"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -29,6 +30,7 @@ type packedBlob struct {
 	data  []byte // deflated
 	size  int64  // before that
 	crc32 uint32
+	sum   [sha256.Size]byte // of what it is when unpacked
 }
 
 // A blobCache keeps compressed files. Most files of one version are those of the
@@ -85,6 +87,18 @@ func (c *blobCache) take(ctx context.Context, key blobKey, pack func() (*packedB
 	return b, err
 }
 
+// tryTake is take, but leaves to others what they are compressing.
+func (c *blobCache) tryTake(ctx context.Context, key blobKey, pack func() (*packedBlob, error)) error {
+	c.mu.Lock()
+	_, busy := c.taken[key]
+	c.mu.Unlock()
+	if busy {
+		return nil
+	}
+	_, err := c.take(ctx, key, pack)
+	return err
+}
+
 func (c *blobCache) get(key blobKey) *packedBlob {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,9 +149,8 @@ func (p *packer) pack(size int64, copy func(io.Writer) error) (*packedBlob, erro
 	} else {
 		p.w.Reset(&p.buf)
 	}
-	sum := crc32.NewIEEE()
-	n := &counter{}
-	if err := copy(io.MultiWriter(p.w, sum, n)); err != nil {
+	crc, sum, n := crc32.NewIEEE(), sha256.New(), &counter{}
+	if err := copy(io.MultiWriter(p.w, crc, sum, n)); err != nil {
 		return nil, err
 	}
 	if err := p.w.Close(); err != nil {
@@ -146,7 +159,7 @@ func (p *packer) pack(size int64, copy func(io.Writer) error) (*packedBlob, erro
 	if n.n != size {
 		return nil, fmt.Errorf("a file of %d bytes has %d", size, n.n)
 	}
-	return &packedBlob{data: bytes.Clone(p.buf.Bytes()), size: size, crc32: sum.Sum32()}, nil
+	return &packedBlob{data: bytes.Clone(p.buf.Bytes()), size: size, crc32: crc.Sum32(), sum: [sha256.Size]byte(sum.Sum(nil))}, nil
 }
 
 type counter struct{ n int64 }

@@ -18,6 +18,7 @@ type contentsFetcher struct {
 	mu   sync.Mutex        // guards the fields below
 	have map[string]string // by commit: the repository that has it, contents or full; nil: not looked yet
 	next *contentsBatch    // what the next fetch will bring; nil: nothing is wanted
+	now  *contentsBatch    // what is being fetched; nil: nothing is
 	busy bool              // a goroutine fetches
 }
 
@@ -76,23 +77,7 @@ func (r *remote) need(ctx context.Context, commit, ref string, others map[string
 	if dir, err = r.where(ctx, commit); dir != "" || err != nil {
 		return dir, err
 	}
-	c := &r.contents
-	c.mu.Lock()
-	if c.next == nil {
-		c.next = &contentsBatch{wants: make(map[string]string), done: make(chan struct{})}
-	}
-	batch := c.next
-	batch.wants[commit] = ref
-	for hash, ref := range others {
-		if _, ok := batch.wants[hash]; !ok && c.have[hash] == "" {
-			batch.wants[hash] = ref
-		}
-	}
-	if !c.busy {
-		c.busy = true
-		r.o.working.Go(r.fetchBatches)
-	}
-	c.mu.Unlock()
+	batch := r.enlist(commit, ref, others)
 	select {
 	case <-batch.done:
 	case <-ctx.Done():
@@ -104,13 +89,39 @@ func (r *remote) need(ctx context.Context, commit, ref string, others map[string
 	return r.where(ctx, commit)
 }
 
+// enlist returns the fetch that will bring the commit: that under way, or the next.
+func (r *remote) enlist(commit, ref string, others map[string]string) *contentsBatch {
+	c := &r.contents
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now != nil {
+		if _, ok := c.now.wants[commit]; ok {
+			return c.now
+		}
+	}
+	if c.next == nil {
+		c.next = &contentsBatch{wants: make(map[string]string), done: make(chan struct{})}
+	}
+	c.next.wants[commit] = ref
+	for hash, ref := range others {
+		if _, ok := c.next.wants[hash]; !ok && c.have[hash] == "" {
+			c.next.wants[hash] = ref
+		}
+	}
+	if !c.busy {
+		c.busy = true
+		r.o.working.Go(r.fetchBatches)
+	}
+	return c.next
+}
+
 // fetchBatches fetches as long as something is wanted.
 func (r *remote) fetchBatches() {
 	c := &r.contents
 	for {
 		c.mu.Lock()
 		batch := c.next
-		c.next = nil
+		c.next, c.now = nil, batch
 		c.busy = batch != nil
 		c.mu.Unlock()
 		if batch == nil {
@@ -125,17 +136,19 @@ func (r *remote) fetchBatches() {
 // fetchContents brings the wanted commits, and says of those that did not come why.
 func (r *remote) fetchContents(ctx context.Context, wants map[string]string) map[string]error {
 	errs := make(map[string]error)
-	missing, err := r.fetchShallow(ctx, wants, true)
+	// To ask by hash saves asking for the references once more.
+	byRef := r.canFilter() != "yes"
+	missing, err := r.fetchShallow(ctx, wants, byRef)
 	if f, ok := unknown(err); ok && f.broken {
 		if err = r.drop(ctx, "contents"); err == nil {
-			missing, err = r.fetchShallow(ctx, wants, true)
+			missing, err = r.fetchShallow(ctx, wants, byRef)
 		}
 	}
 	if _, ok := unknown(err); err != nil && (ok || isAbsent(err)) && len(wants) > 1 {
 		// One of them spoils it for all.
 		missing, err = nil, nil
 		for hash, ref := range wants {
-			if lost, oneErr := r.fetchShallow(ctx, map[string]string{hash: ref}, true); oneErr != nil || len(lost) > 0 {
+			if lost, oneErr := r.fetchShallow(ctx, map[string]string{hash: ref}, byRef); oneErr != nil || len(lost) > 0 {
 				missing = append(missing, hash)
 			}
 		}
@@ -152,15 +165,15 @@ func (r *remote) fetchContents(ctx context.Context, wants map[string]string) map
 		return errs
 	}
 	for _, hash := range missing {
-		errs[hash] = r.fetchStubborn(ctx, hash)
+		errs[hash] = r.fetchStubborn(ctx, hash, wants[hash], !byRef)
 	}
 	return errs
 }
 
 // fetchStubborn brings a commit that its reference no longer names, or that
-// the remote does not give on its own: by its hash, else with everything.
-func (r *remote) fetchStubborn(ctx context.Context, hash string) error {
-	lost, err := r.fetchShallow(ctx, map[string]string{hash: ""}, false)
+// the remote does not give on its own: in the other way, else with everything.
+func (r *remote) fetchStubborn(ctx context.Context, hash, ref string, byRef bool) error {
+	lost, err := r.fetchShallow(ctx, map[string]string{hash: ref}, byRef)
 	if err == nil && len(lost) == 0 {
 		return nil
 	}
@@ -207,7 +220,7 @@ func (r *remote) fetchShallow(ctx context.Context, wants map[string]string, byRe
 		if err != nil {
 			return err
 		}
-		if err := r.fetch(ctx, dir, specs.String(), "--depth=1"); err != nil {
+		if err := r.fetch(ctx, dir, specs.String(), false, "--depth=1"); err != nil {
 			return err
 		}
 		out, err := r.o.run(ctx, gitRun{dir: dir, args: []string{"cat-file", "--batch-check=%(objectname) %(objecttype)"}, stdin: strings.NewReader(check.String())})
@@ -243,10 +256,10 @@ func (r *remote) fetchShallow(ctx context.Context, wants map[string]string, byRe
 }
 
 // fetch fetches what refspecs, a line each, say into a repository.
-func (r *remote) fetch(ctx context.Context, dir, specs string, options ...string) error {
+func (r *remote) fetch(ctx context.Context, dir, specs string, alone bool, options ...string) error {
 	args := []string{"fetch", "-q", "-f", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--stdin"}
 	args = append(append(args, options...), "origin")
-	_, err := r.o.run(ctx, gitRun{dir: dir, args: args, stdin: strings.NewReader(specs), remote: r})
+	_, err := r.o.run(ctx, gitRun{dir: dir, args: args, stdin: strings.NewReader(specs), remote: r, alone: alone})
 	return err
 }
 
@@ -292,7 +305,7 @@ func (r *remote) updateAll(ctx context.Context, name string, list *refList) erro
 		if list.names["HEAD"] != "" {
 			specs += "+HEAD:refs/godown/head\n"
 		}
-		if err := r.fetch(ctx, dir, specs, append(options, "--prune")...); err != nil {
+		if err := r.fetch(ctx, dir, specs, false, append(options, "--prune")...); err != nil {
 			return err
 		}
 		return os.WriteFile(mark, []byte(list.sum), 0o600)

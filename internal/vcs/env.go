@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -36,6 +37,18 @@ func keep(name string) bool {
 		}
 	}
 	return false
+}
+
+// withoutProxies returns env without what leads to outbound proxies, or past them.
+func withoutProxies(env []string) []string {
+	return slices.DeleteFunc(env, func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		switch strings.ToUpper(name) {
+		case "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY":
+			return true
+		}
+		return false
+	})
 }
 
 // environ returns the environment of a go command that is to ask for the

@@ -40,6 +40,10 @@ type GoCommand struct {
 	Jobs    int           // how many go commands may run at once; 0: 4
 	Timeout time.Duration // of one go command; 0: 10 min
 
+	Guard   *Guard // which addresses may be reached over HTTP; nil: all
+	Private string // patterns of the modules that are private, as in GOPRIVATE: for these any address may be
+	GoVCS   string // GOVCS; empty: that of Env
+
 	once  sync.Once
 	slots chan struct{} // one element for each go command that runs
 }

@@ -75,3 +75,9 @@ func (o *Origin) permit(system, path string) error {
 	}
 	return nil
 }
+
+// CheckGOVCS says what is wrong with a value of GOVCS.
+func CheckGOVCS(text string) error {
+	_, err := parseGOVCS(text)
+	return err
+}

@@ -65,7 +65,7 @@ func (r *remote) fromHistory(ctx context.Context, settled func(out string) bool,
 // inHistory runs a git command on the history as it is here.
 func (r *remote) inHistory(ctx context.Context, name string, args []string) (out string, code int, err error) {
 	data, err := r.o.run(ctx, gitRun{dir: filepath.Join(r.dir, name), args: args})
-	if f, ok := unknown(err); ok && !f.broken && f.code > 0 {
+	if f, ok := unknown(err); ok && !f.broken && f.code == 1 { // its answer; others are failures
 		return "", f.code, nil
 	}
 	return string(data), 0, err

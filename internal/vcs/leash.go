@@ -22,6 +22,7 @@ import (
 type gitRun struct {
 	dir    string    // GIT_DIR; empty: none
 	args   []string  // from the subcommand on
+	alone  bool      // a fetch that says nothing of what is here, where not all is here that commits name
 	stdin  io.Reader // may be nil
 	stdout io.Writer // nil: it is returned
 	remote *remote   // the remote it speaks with; nil: none, and no protocol is allowed
@@ -121,6 +122,9 @@ func (o *Origin) command(ctx context.Context, g gitRun, way *passage) (cmd *exec
 	if way != nil {
 		args = append(args, way.args()...)
 	}
+	if g.alone {
+		args = append(args, "-c", "fetch.negotiationAlgorithm=noop")
+	}
 	cmd = exec.CommandContext(ctx, o.git.path, append(args, g.args...)...)
 	cmd.Dir = o.Dir
 	cmd.Env = o.gitEnviron(g, way)
@@ -146,10 +150,13 @@ func (o *Origin) gitEnviron(g gitRun, way *passage) []string {
 			env = append(env, e)
 		}
 	}
+	if o.Guard != nil {
+		env = withoutProxies(env)
+	}
 	tmp := filepath.Join(o.Dir, "tmp")
 	env = append(env,
 		"GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS=", "SSH_ASKPASS_REQUIRE=never", "GCM_INTERACTIVE=never", // nobody is there to be asked
-		"GIT_NO_LAZY_FETCH=1", "GIT_LFS_SKIP_SMUDGE=1", "GIT_OPTIONAL_LOCKS=0", "GIT_NO_REPLACE_OBJECTS=1",
+		"GIT_HTTP_PROXY_AUTHMETHOD=basic", "GIT_NO_LAZY_FETCH=1", "GIT_LFS_SKIP_SMUDGE=1", "GIT_OPTIONAL_LOCKS=0", "GIT_NO_REPLACE_OBJECTS=1",
 		"LC_ALL=C", // errors.go reads git's messages
 		"TMPDIR="+tmp, "TEMP="+tmp, "TMP="+tmp,
 	)

@@ -71,13 +71,17 @@ func (r *remote) look(ctx context.Context, commit, ref string, how thrift, paths
 }
 
 // thrifty reports whether all tags should be looked at rather than this commit
-// fetched whole: if that is all that is wanted, or other versions wait for
-// their zips, too. The remote must be able to leave things out.
+// fetched whole: if that is all that is wanted; if nothing was fetched yet, as
+// many versions at once cost a remote less than one and then the others; or if
+// other versions wait for their zips, too. The remote must be able to leave things out.
 func (r *remote) thrifty(how thrift, commit string) bool {
 	if r.canFilter() != "yes" {
 		return false
 	}
-	if how == little {
+	r.contents.mu.Lock()
+	cold := len(r.contents.have) == 0 && !r.contents.busy
+	r.contents.mu.Unlock()
+	if how == little || cold {
 		return true
 	}
 	r.mu.Lock()

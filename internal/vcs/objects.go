@@ -103,6 +103,9 @@ func (b *objects) read(id string, limit int64) (kind string, data []byte, err er
 		return "", nil, err
 	}
 	if size > limit {
+		if _, err := io.CopyN(io.Discard, b.out, size+1); err != nil {
+			return "", nil, b.died(err)
+		}
 		return "", nil, &tooLarge{kind, size, limit}
 	}
 	data = make([]byte, size+1)

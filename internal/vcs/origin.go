@@ -70,6 +70,7 @@ type Origin struct {
 	remotes map[remoteKey]*remote  // those in use, and some that were
 	roots   map[string]*foundRoot  // by module path: what find returned
 	known   map[string]knownModule // by module path: where it was found last
+	sizes   map[string]int64       // by folder of a remote: the bytes in it
 }
 
 // A Drift is a tag that names another commit than it did when a version was
@@ -106,6 +107,7 @@ func (o *Origin) init() {
 	o.remotes = make(map[remoteKey]*remote)
 	o.roots = make(map[string]*foundRoot)
 	o.known = make(map[string]knownModule)
+	o.sizes = make(map[string]int64)
 	o.blobs = newBlobCache(maxBlobCache)
 	o.client = newClients(o)
 	o.closing, o.close = context.WithCancel(context.Background())

@@ -2,6 +2,7 @@ package vcs
 
 import (
 	"archive/zip"
+	"crypto/sha256"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -43,17 +44,25 @@ func ask(t *testing.T, o *Origin, kind godown.Kind, path, version string) (strin
 // zipSum fetches a zip, and returns its hash and its file.
 func zipSum(t *testing.T, o *Origin, path, version string) (sum, file string, err error) {
 	t.Helper()
-	data, err := ask(t, o, godown.Zip, path, version)
+	f, err := o.Fetch(t.Context(), godown.Request{Kind: godown.Zip, Path: path, Version: version})
+	if err != nil {
+		return "", "", err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(f.Reader())
 	if err != nil {
 		return "", "", err
 	}
 	file = filepath.Join(t.TempDir(), "module.zip")
-	if err := os.WriteFile(file, []byte(data), 0o600); err != nil {
+	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	sum, err = dirhash.HashZip(file, dirhash.Hash1)
 	if err != nil {
 		t.Errorf("%s@%s: the zip cannot be read: %v", path, version, err)
+	}
+	if f.Made != nil && (f.Made.H1 != sum || f.Made.SHA256 != sha256.Sum256(data)) {
+		t.Errorf("%s@%s: made as %+v, but has %s", path, version, f.Made, sum)
 	}
 	return sum, file, nil
 }

@@ -197,7 +197,7 @@ func (r *remote) canFilter() string {
 }
 
 // learnFilter reads in the packets of a conversation whether the remote can
-// leave objects out.
+// leave objects out: "packet: git< fetch=shallow wait-for-done filter".
 func (r *remote) learnFilter(trace string) {
 	f, err := os.Open(trace)
 	if err != nil {
@@ -208,8 +208,8 @@ func (r *remote) learnFilter(trace string) {
 	s := bufio.NewScanner(io.LimitReader(f, 256<<10))
 	for s.Scan() {
 		_, packet, ok := strings.Cut(s.Text(), "< ")
-		// Version 2: "fetch=shallow wait-for-done filter"; before: among what follows the first reference.
-		if ok && (strings.HasPrefix(packet, "fetch=") || strings.Contains(packet, "\\0")) && slices.Contains(strings.FieldsFunc(packet, func(c rune) bool { return c == ' ' || c == '=' }), "filter") {
+		// As version 2 of the protocol has it, which also gives any commit by its hash.
+		if powers, found := strings.CutPrefix(packet, "fetch="); ok && found && slices.Contains(strings.Fields(powers), "filter") {
 			can = "yes"
 			break
 		}

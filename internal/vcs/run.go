@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/godown-dev/godown"
+	"golang.org/x/mod/module"
 )
 
 const (
@@ -61,14 +62,13 @@ func (m *message) UnmarshalJSON(data []byte) error {
 }
 
 // ask runs the go command with args, and returns what it says of the one module asked for.
-func (g *GoCommand) ask(ctx context.Context, s *scratch, req godown.Request, args []string) (found, error) {
+func (g *GoCommand) ask(ctx context.Context, s *scratch, req godown.Request, args []string) (m found, err error) {
 	timeout := g.Timeout
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("the go command was stopped after %v: %w", timeout, context.DeadlineExceeded))
 	defer cancel()
-	var m found
 	path, err := g.lookPath()
 	if err != nil {
 		return m, err
@@ -76,6 +76,25 @@ func (g *GoCommand) ask(ctx context.Context, s *scratch, req godown.Request, arg
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = s.work()
 	cmd.Env = s.environ(g.Env, req.Path)
+	if g.Private != "" {
+		cmd.Env = append(cmd.Env, "GOPRIVATE="+g.Private)
+	}
+	if g.GoVCS != "" {
+		cmd.Env = append(cmd.Env, "GOVCS="+g.GoVCS)
+	}
+	if g.Guard != nil {
+		pass, err := g.Guard.Open(ctx, module.MatchPrefixPatterns(g.Private, req.Path), 0)
+		if err != nil {
+			return m, err
+		}
+		defer pass.Close()
+		cmd.Env = append(withoutProxies(cmd.Env), "HTTP_PROXY="+pass.URL(), "HTTPS_PROXY="+pass.URL(), "http_proxy="+pass.URL(), "https_proxy="+pass.URL())
+		defer func() {
+			if refused := pass.Err(); err != nil && refused != nil {
+				err = refused
+			}
+		}()
+	}
 	stdout, stderr := &bounded{max: maxOutput}, &bounded{max: maxStderr}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.WaitDelay = grace

@@ -41,7 +41,7 @@ func (o *Origin) tidy(r *remote) {
 	repos := filepath.Join(o.Dir, "repos")
 	for _, name := range subfolders(repos) {
 		dir := filepath.Join(repos, name)
-		k := kept{dir: dir, size: folderSize(dir)}
+		k := kept{dir: dir, size: o.sizeOf(dir, dir == r.dir)}
 		if info, err := os.Stat(dir); err == nil {
 			k.used = info.ModTime()
 		}
@@ -57,6 +57,22 @@ func (o *Origin) tidy(r *remote) {
 			total -= k.size
 		}
 	}
+}
+
+// sizeOf returns how many bytes a remote's repositories take: as they were when
+// last counted, unless they are to be counted anew.
+func (o *Origin) sizeOf(dir string, anew bool) int64 {
+	o.mu.Lock()
+	n, ok := o.sizes[dir]
+	o.mu.Unlock()
+	if ok && !anew {
+		return n
+	}
+	n = folderSize(dir)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.sizes[dir] = n
+	return n
 }
 
 // evict removes all that is kept of a remote, unless somebody uses it now.
@@ -90,6 +106,7 @@ func (o *Origin) evict(ctx context.Context, dir string) bool {
 	clear(in.seen)
 	in.mu.Unlock()
 	in.contents.forget()
+	o.sizeOf(dir, true)
 	return err == nil
 }
 

@@ -98,12 +98,12 @@ func (r *remote) fetchTips(ctx context.Context, name string, depth int, commit s
 				return nil
 			}
 			var specs strings.Builder
-			for hash, ref := range wants {
+			for hash := range wants {
 				if !there[hash] {
-					fmt.Fprintf(&specs, "+%s:refs/godown/c/%s\n", ref, hash)
+					fmt.Fprintf(&specs, "+%s:refs/godown/c/%s\n", hash, hash)
 				}
 			}
-			return r.fetch(ctx, dir, specs.String(), "--depth=1", "--filter="+filter)
+			return r.fetch(ctx, dir, specs.String(), true, "--depth=1", "--filter="+filter)
 		})
 	})
 	return err
@@ -122,7 +122,7 @@ func (r *remote) readTips(ctx context.Context, name string, wants map[string]str
 		}
 		// That is what git does itself where it lacks an object, one by one.
 		err = r.write(ctx, func() error {
-			return r.fetch(ctx, dir, strings.Join(missing, "\n")+"\n", "--filter=blob:none")
+			return r.fetch(ctx, dir, strings.Join(missing, "\n")+"\n", true, "--filter=blob:none")
 		})
 		if err != nil {
 			return struct{}{}, err

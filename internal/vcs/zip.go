@@ -4,6 +4,8 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +13,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -63,7 +69,10 @@ func (m *mod) zip(ctx context.Context, version string) (*godown.File, error) {
 		gomod = nil // one that is made up is not in the zip
 	}
 	for attempt := 0; ; attempt++ {
-		dir, err := r.need(ctx, p.commit.hash, p.commit.ref, nil)
+		dir, err := r.where(ctx, p.commit.hash)
+		if err == nil && dir == "" {
+			dir, err = r.need(ctx, p.commit.hash, p.commit.ref, r.takeHints(p.commit.hash))
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -107,8 +116,9 @@ func (m *mod) makeZip(ctx context.Context, dir, version string, p place, gomod [
 		}
 	}()
 	v := module.Version{Path: m.path, Version: version}
+	var made *godown.Made
 	if exact {
-		err = r.packZip(b, tmp, v, files)
+		made, err = r.packZip(b, dir, tmp, v, files)
 	} else {
 		err = r.archiveZip(ctx, dir, tmp, v, p, files)
 	}
@@ -122,7 +132,7 @@ func (m *mod) makeZip(ctx context.Context, dir, version string, p place, gomod [
 	if err != nil {
 		return nil, err
 	}
-	return &godown.File{Body: tmp, Size: size, Origin: r.address.Redacted()}, nil
+	return &godown.File{Body: tmp, Size: size, Origin: r.address.Redacted(), Made: made}, nil
 }
 
 // filesOf returns the files below the module's folder, and the LICENSE of the
@@ -219,10 +229,10 @@ func parseTreeLine(line, dir string) (e *zipEntry, ok bool, err error) {
 	return &zipEntry{name: name, mode: mode, id: f[2], size: size}, true, nil
 }
 
-// packZip writes the zip of files to w.
-func (r *remote) packZip(b *objects, w io.Writer, v module.Version, files []*zipEntry) error {
+// packZip writes the zip of files to w, and returns what it is.
+func (r *remote) packZip(b *objects, dir string, w io.Writer, v module.Version, files []*zipEntry) (*godown.Made, error) {
 	if err := module.Check(v.Path, v.Version); err != nil {
-		return err
+		return nil, err
 	}
 	all := make([]modzip.File, len(files))
 	byName := make(map[string]*zipEntry, len(files))
@@ -234,34 +244,101 @@ func (r *remote) packZip(b *objects, w io.Writer, v module.Version, files []*zip
 		err = checked.Err()
 	}
 	if err != nil {
-		return fmt.Errorf("no zip can be made of it: %w", err)
+		return nil, fmt.Errorf("no zip can be made of it: %w", err)
 	}
-	out := zip.NewWriter(w)
+	if err := r.packAhead(b.ctx, dir, checked.Valid, byName); err != nil {
+		return nil, err
+	}
+	whole := sha256.New()
+	out := zip.NewWriter(io.MultiWriter(w, whole))
 	p := new(packer)
+	lines := make([]string, 0, len(checked.Valid)) // as dirhash.Hash1 has them, by name
 	for _, name := range checked.Valid {
 		blob, err := r.blob(b, p, byName[name])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		full := v.Path + "@" + v.Version + "/" + name
-		// As archive/zip writes what is compressed while it is written.
-		h := &zip.FileHeader{
-			Name: full, Method: zip.Deflate, Flags: 0x8, CreatorVersion: 20, ReaderVersion: 20,
-			CRC32: blob.crc32, CompressedSize64: uint64(len(blob.data)), UncompressedSize64: uint64(blob.size),
+		if err := addPacked(out, full, blob); err != nil {
+			return nil, err
 		}
-		if !isASCII(full) && utf8.ValidString(full) {
-			h.Flags |= 0x800
-		}
-		to, err := out.CreateRaw(h)
-		if err != nil {
-			return err
-		}
-		if _, err := to.Write(blob.data); err != nil {
-			return err
+		lines = append(lines, fmt.Sprintf("%s\x00%x", full, blob.sum))
+	}
+	if err := out.Close(); err != nil {
+		return nil, err
+	}
+	slices.Sort(lines)
+	sum := sha256.New()
+	for _, l := range lines {
+		name, hash, _ := strings.Cut(l, "\x00")
+		fmt.Fprintf(sum, "%s  %s\n", hash, name)
+	}
+	return &godown.Made{
+		H1:     "h1:" + base64.StdEncoding.EncodeToString(sum.Sum(nil)),
+		SHA256: [sha256.Size]byte(whole.Sum(nil)),
+	}, nil
+}
+
+// addPacked adds a file as archive/zip adds one that is compressed while it is written.
+func addPacked(out *zip.Writer, name string, blob *packedBlob) error {
+	h := &zip.FileHeader{
+		Name: name, Method: zip.Deflate, Flags: 0x8, CreatorVersion: 20, ReaderVersion: 20,
+		CRC32: blob.crc32, CompressedSize64: uint64(len(blob.data)), UncompressedSize64: uint64(blob.size),
+	}
+	if !isASCII(name) && utf8.ValidString(name) {
+		h.Flags |= 0x800
+	}
+	w, err := out.CreateRaw(h)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(blob.data)
+	return err
+}
+
+// packAhead compresses what is not compressed yet on all processors, if there
+// is enough of it, and not too much to be kept.
+func (r *remote) packAhead(ctx context.Context, dir string, names []string, byName map[string]*zipEntry) error {
+	var todo []*zipEntry
+	var size int64
+	for _, name := range names {
+		if e := byName[name]; e.id != "" && e.size <= largeBlob && r.o.blobs.get(blobKey{r, e.id}) == nil {
+			todo = append(todo, e)
+			size += e.size
 		}
 	}
-	return out.Close()
+	workers := min(runtime.GOMAXPROCS(0), maxPackers)
+	if size < leastAhead || size > maxBlobCache || workers < 2 {
+		return nil
+	}
+	var next atomic.Int64
+	errs := make([]error, workers)
+	var working sync.WaitGroup
+	for i := range workers {
+		working.Go(func() {
+			b, err := r.objects(ctx, dir)
+			if err != nil {
+				errs[i] = err
+				return
+			}
+			defer b.close()
+			p := new(packer)
+			for n := next.Add(1) - 1; int(n) < len(todo) && errs[i] == nil; n = next.Add(1) - 1 {
+				e := todo[n]
+				errs[i] = r.o.blobs.tryTake(ctx, blobKey{r, e.id}, func() (*packedBlob, error) {
+					return p.pack(e.size, func(w io.Writer) error { return b.copy(w, e.id, e.size) })
+				})
+			}
+		})
+	}
+	working.Wait()
+	return errors.Join(errs...)
 }
+
+const (
+	maxPackers = 8
+	leastAhead = 1 << 20 // bytes
+)
 
 func isASCII(s string) bool {
 	for i := range len(s) {

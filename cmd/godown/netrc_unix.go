@@ -1,0 +1,6 @@
+//go:build !windows
+
+package main
+
+// netrcName is what the file of passwords in a home is called.
+const netrcName = ".netrc"

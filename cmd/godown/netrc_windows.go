@@ -1,0 +1,4 @@
+package main
+
+// netrcName is what the file of passwords in a home is called.
+const netrcName = "_netrc"
