@@ -64,7 +64,7 @@ func checkRemoteUser(text string) error {
 	if host, _, ok := strings.Cut(user, "/"); ok && !strings.Contains(host, ":") {
 		return nil // it is a part of the path
 	}
-	return errors.New("repo must hold no password, and no user but for ssh; give credentials in auth: out:")
+	return errors.New("repo must hold no password, and no user but for ssh; give credentials in auth, under out")
 }
 
 // isSSH reports whether a URL's scheme is one of ssh.

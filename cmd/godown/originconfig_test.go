@@ -37,7 +37,7 @@ func TestOriginInFile(t *testing.T) {
 		{"too many stars", repo + "  repo: https://git.example/{2}\n", `g.yaml:2: vcs: repo has {2}, but match has 1 of *`},
 		{"scheme", repo + "  repo: file:///srv/a\n", `g.yaml:2: vcs: repo has the scheme "file"`},
 		{"subdir", repo + "  repo: https://git.example/a\n  subdir: ../x\n", `g.yaml:2: vcs: "../x" is no folder`},
-		{"password of a repo", repo + "  repo: https://u:s3cret@git.example/a\n", `g.yaml:2: vcs: repo must hold no password, and no user but for ssh; give credentials in auth: out:`},
+		{"password of a repo", repo + "  repo: https://u:s3cret@git.example/a\n", `g.yaml:2: vcs: repo must hold no password, and no user but for ssh; give credentials in auth, under out`},
 		{"token of a repo", repo + "  repo: https://s3cret@git.example/a\n", `repo must hold no password`},
 		{"password for ssh", repo + "  repo: ssh://u:s3cret@git.example/a\n", `repo must hold no password`},
 		{"password with a brace", repo + "  repo: https://u:x/{s3cret}@git.example/a\n", `repo must hold no password`},

@@ -238,7 +238,7 @@ func TestPassOutward(t *testing.T) {
 	}
 	for setting, g := range map[string]*Guard{
 		"unknown": {Outward: func(*url.URL) (*url.URL, error) { return url.Parse("ftp://user:pa55@proxy.example") }},
-		"broken":  {Outward: func(*url.URL) (*url.URL, error) { return url.Parse("http://user:pa55%@proxy.example:x") }},
+		"broken":  {Outward: func(*url.URL) (*url.URL, error) { return nil, errors.New("http://user:pa55@proxy.example:x is no URL") }},
 		"nobody":  {Outward: func(*url.URL) (*url.URL, error) { return url.Parse("http://user:pa55@127.0.0.1:1") }},
 	} {
 		g.Resolver = &guardNames{}

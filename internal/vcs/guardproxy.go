@@ -26,7 +26,7 @@ const (
 	passBuffer = 128 << 10 // bytes, from the origin
 )
 
-var guardErrClosed = errors.New("the guard of the network is closed")
+var errGuardClosed = errors.New("the guard of the network is closed")
 
 // A Pass is what one git command gets: an HTTP proxy on loopback, with a secret
 // of its own, through which all its HTTP and HTTPS is to go. The environment
@@ -82,7 +82,7 @@ func (g *Guard) admit(p *Pass) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return guardErrClosed
+		return errGuardClosed
 	}
 	if g.server == nil {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -272,7 +272,7 @@ func (p *Pass) forward(w http.ResponseWriter, r *http.Request) {
 		_ = client.SetReadDeadline(time.Now())
 		_ = client.SetWriteDeadline(time.Now())
 	}
-	defer p.hold(func() { cut(guardErrClosed) })()
+	defer p.hold(func() { cut(errGuardClosed) })()
 	touch, stop := p.watch(r.URL.Host, cut)
 	defer stop()
 	r = r.WithContext(ctx)
