@@ -57,8 +57,8 @@ func (entryInfo) ModTime() time.Time  { return time.Time{} }
 func (entryInfo) IsDir() bool         { return false }
 func (entryInfo) Sys() any            { return nil }
 
-// zip answers a request for a .zip: with the bytes that the go command's
-// library makes of the same files, but each file is compressed once for all versions.
+// zip answers a request for a .zip: with the files that the go command's
+// library puts into it, in the same order, but each is compressed once for all versions.
 func (m *mod) zip(ctx context.Context, version string) (*godown.File, error) {
 	p, gomod, err := m.settle(ctx, version, whole)
 	if err != nil {
@@ -71,6 +71,7 @@ func (m *mod) zip(ctx context.Context, version string) (*godown.File, error) {
 	for attempt := 0; ; attempt++ {
 		dir, err := r.where(ctx, p.commit.hash)
 		if err == nil && dir == "" {
+			r.o.fetchHinted(ctx, r)
 			dir, err = r.need(ctx, p.commit.hash, p.commit.ref, r.takeHints(p.commit.hash))
 		}
 		if err != nil {
