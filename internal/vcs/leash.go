@@ -31,6 +31,7 @@ type gitRun struct {
 
 const (
 	connectTimeout = 15 * time.Second
+	growthInterval = 200 * time.Millisecond
 	maxGitOutput   = 256 << 20 // bytes; a list of two million references
 )
 
@@ -92,6 +93,11 @@ func (o *Origin) run(ctx context.Context, g gitRun) (stdout []byte, err error) {
 		}
 		defer way.close()
 	}
+	if g.remote != nil && g.dir != "" {
+		var stop func()
+		ctx, stop = o.watchGrowth(ctx, g.dir)
+		defer stop()
+	}
 	cmd, out, stderr := o.command(ctx, g, way)
 	runErr := cmd.Run()
 	if ctx.Err() != nil {
@@ -108,6 +114,41 @@ func (o *Origin) run(ctx context.Context, g gitRun) (stdout []byte, err error) {
 		stdout = out.buf.Bytes()
 	}
 	return stdout, nil
+}
+
+// watchGrowth ends the context when what git is receiving into a repository has
+// grown larger than one command may receive: over ssh, and where there is no
+// guard, nobody else counts it.
+func (o *Origin) watchGrowth(ctx context.Context, dir string) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(growthInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			arriving, _ := filepath.Glob(filepath.Join(dir, "objects", "pack", "tmp_*"))
+			var n int64
+			for _, file := range arriving {
+				if info, err := os.Stat(file); err == nil {
+					n += info.Size()
+				}
+			}
+			if n > o.MaxFetch {
+				cancel(fmt.Errorf("git was stopped when it had received more than %d bytes; if that is right, --git-fetch allows more", o.MaxFetch))
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-done
+	}
 }
 
 // command returns the call, not yet started. out is where its output goes if g does not say.

@@ -243,6 +243,44 @@ func overwrite(pattern string, content func(n int) []byte) error {
 	return nil
 }
 
+// A remote that sends too much is cut off, and what came is cleared away, also
+// where no guard counts.
+func TestTooLargeFetch(t *testing.T) {
+	h := godowntest.NewGitHost(t)
+	h.RepoText(t, "", "# Big.\n# repo: github.com/acme/big\nat 2024-01-01T00:00:00Z\nput go.mod \"module github.com/acme/big\\n\"\nmkbig data.bin 3000000 1\ncommit One\ntag v1.0.0\n")
+	h.Break(` fetch$`, godowntest.Latency(time.Millisecond)) // the rest of the answer comes as it comes
+	o := newOrigin(t, h)
+	o.MaxFetch = 1 << 20
+	o.Guard = &Guard{Allow: allowAll(t), Outward: func(*url.URL) (*url.URL, error) { return url.Parse(h.URL) }}
+	t.Cleanup(func() { o.Guard.Close() })
+	if _, err := ask(t, o, godown.Zip, "github.com/acme/big", "v1.0.0"); err == nil || isAbsent(err) {
+		t.Errorf("err = %v", err)
+	}
+	o.Close()
+	if n := folderSize(filepath.Join(o.Dir, "repos")); n > 2<<20 {
+		t.Errorf("%d bytes are left", n)
+	}
+}
+
+// Over ssh nobody counts but this: what arrives on the disk.
+func TestGrowthIsWatched(t *testing.T) {
+	o := &Origin{MaxFetch: 1000}
+	dir := t.TempDir()
+	pack := filepath.Join(dir, "objects", "pack")
+	if err := os.MkdirAll(pack, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := o.watchGrowth(t.Context(), dir)
+	defer stop()
+	if err := os.WriteFile(filepath.Join(pack, "tmp_pack_x"), make([]byte, 1001), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	<-ctx.Done()
+	if err := context.Cause(ctx); !strings.Contains(err.Error(), "--git-fetch") {
+		t.Errorf("cause = %v", err)
+	}
+}
+
 // What is used least recently goes when there is too much; what is asked for again comes back.
 func TestRepositoriesAreBounded(t *testing.T) {
 	h := godowntest.NewGitHost(t)
