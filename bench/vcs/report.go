@@ -126,9 +126,15 @@ func (b *bench) cells(r row, rtt time.Duration, candidate string) []string {
 	return cells
 }
 
-// show tells of objects, and whether there are more trees and blobs than are
-// needed at least. What is a change to an object that the client had, may be either.
+// ofRetractions are the tree and the blob of the highest version's go.mod, which
+// says what is retracted.
+const ofRetractions = 2
+
+// show tells of objects, and whether there are more trees and blobs than those of
+// the commit, least, and of retractions. What is a change to an object that the
+// client had, may be either.
 func (o *objects) show(least int, judge bool) string {
+	least += ofRetractions
 	text := fmt.Sprintf("%d, %d, %d", o.Commits, o.Trees, o.Blobs)
 	if o.Unknown > 0 {
 		text += fmt.Sprintf(", %d unknown", o.Unknown)

@@ -86,9 +86,9 @@ func TestVerdict(t *testing.T) {
 
 func TestShow(t *testing.T) {
 	for want, o := range map[string]objects{
-		"9, 2, 3: none of history":                 {Commits: 9, Trees: 2, Blobs: 3},
-		"9, 3, 3: 5 are enough, MISSED":            {Commits: 9, Trees: 3, Blobs: 3},
-		"9, 2, 2, 2 unknown: 5 are enough, MISSED": {Commits: 9, Trees: 2, Blobs: 2, Unknown: 2},
+		"9, 2, 5: none of history":                 {Commits: 9, Trees: 2, Blobs: 5},
+		"9, 3, 5: 7 are enough, MISSED":            {Commits: 9, Trees: 3, Blobs: 5},
+		"9, 2, 4, 2 unknown: 7 are enough, MISSED": {Commits: 9, Trees: 2, Blobs: 4, Unknown: 2},
 		"0, 0, 0: none of history":                 {},
 	} {
 		if got := o.show(5, true); got != want {
