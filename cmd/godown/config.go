@@ -34,11 +34,11 @@ type Config struct {
 	Data   string `key:"data" computed:"godown in the user's cache directory" help:"folder of the store; DATA/modules has the layout of GOMODCACHE/cache/download"`
 
 	Upstream Proxies  `key:"upstream" section:"Upstreams and private modules" goenv:"GOPROXY" help:"where modules come from, a list in GOPROXY syntax: after ',' the next is asked on 404 and 410 only, after '|' on any error; 'direct' asks the version control system, 'off' nobody. URLs joined by '|' are a group, of which the best is asked. A name stands for URLs joined by '|': cn (the public mirrors in China), default (what the go command has built in), that of an entry of mirrors: in the file, or mirrors (all of these; if there are any, the default is mirrors,direct)"`
-	Private  Patterns `key:"private" goenv:"GOPRIVATE" help:"modules that are never named to a public mirror or checksum database, as patterns in GOPRIVATE syntax"`
+	Private  Patterns `key:"private" goenv:"GOPRIVATE" help:"modules that are never named to a public mirror or checksum database, as patterns in GOPRIVATE syntax. They come from private-upstream; but if noproxy does not name them (GONOPROXY=none) and upstream has mirrors that are not public, from these"`
 	NoProxy  Patterns `key:"noproxy" goenv:"GONOPROXY" follows:"private" help:"modules fetched straight from their version control system; what private says, unless given"`
 	NoSumDB  Patterns `key:"nosumdb" goenv:"GONOSUMDB" follows:"private" help:"modules that the checksum database is not asked for; what private says, unless given"`
 
-	PrivateUpstream Proxies `key:"private-upstream" default:"direct" help:"where private modules that noproxy names come from, a list in the syntax of upstream: direct for their version control system, or a private mirror; no public one may be in it"`
+	PrivateUpstream Proxies `key:"private-upstream" default:"direct" help:"where private modules come from, a list in the syntax of upstream: direct for their version control system, or a private mirror; no public one may be in it"`
 
 	VCS       VCSRules   `key:"vcs" section:"Version control and credentials" computed:"none" only:"file" help:"where the repositories of modules are, each entry with the keys below; what it does not say is found by well-known hosts, by .git in the path, or by the page of the module (?go-get=1)"`
 	Auth      AuthRules  `key:"auth" computed:"none" only:"file" help:"out: the credentials for git hosts, pages and private mirrors, a list of entries with the keys below"`
@@ -99,6 +99,7 @@ type Config struct {
 	unknown          []Misspelt        // environment variables that look like ours but are not
 	environ          []string          // the environment this was loaded from
 	goEnv            settings          // the settings of the go command, where they were needed
+	ownUpstream      bool              // of upstreams, at least one is no public mirror
 	forUser          bool              // it is for one command of the machine's user, whose credentials are used
 }
 

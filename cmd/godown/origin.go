@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/godown-dev/godown"
 	"github.com/godown-dev/godown/internal/auth"
@@ -25,6 +26,10 @@ type origin struct {
 	secrets *auth.Secrets
 	guard   *vcs.Guard
 }
+
+// refsTTL is for how long what a repository says of its branches and tags is
+// shared by who asks for the first time; the cache keeps their answers for --ttl, and that is not to be doubled.
+const refsTTL = 5 * time.Second
 
 // newOrigin returns the origin that the configuration describes, with its files below dir.
 func newOrigin(cfg *Config, observer *obs.Observer, dir string, log *slog.Logger) (*origin, error) {
@@ -53,16 +58,17 @@ func newOrigin(cfg *Config, observer *obs.Observer, dir string, log *slog.Logger
 			Timeouts: godown.Timeouts{Connect: cfg.ConnectTimeout, TLS: cfg.TLSTimeout, FirstByte: cfg.FirstByteTimeout},
 		}
 	}
+	private := joinPatterns(cfg.Private, cfg.NoProxy)
 	others := &vcs.GoCommand{
 		Dir: dir, Env: cfg.Environ(), Jobs: cfg.DirectJobs, Timeout: cfg.DirectTimeout,
-		Guard: o.guard, Private: string(cfg.Private), GoVCS: cfg.GoVCS,
+		Guard: o.guard, Private: private, GoVCS: cfg.GoVCS,
 	}
 	o.Origin = &vcs.Origin{
 		Dir: dir, Env: cfg.Environ(), User: cfg.forUser, GitConfig: cfg.GitConfig, GoVCS: cfg.GoVCS,
-		Private: joinPatterns(cfg.Private, cfg.NoProxy), Insecure: string(cfg.Insecure), Guard: o.guard,
+		Private: private, Insecure: string(cfg.Insecure), Guard: o.guard,
 		Login: o.logins.Login, Refused: o.logins.Refused, Advice: o.logins.Advice,
 		Other: others, Proxy: namedProxy(cfg, observer),
-		TTL: atLeast(cfg.TTL, 1), Timeout: cfg.DirectTimeout, Jobs: cfg.DirectJobs,
+		TTL: atLeast(min(cfg.TTL, refsTTL), 1), Timeout: cfg.DirectTimeout, Jobs: cfg.DirectJobs,
 		MaxFetch: int64(cfg.GitFetch), MaxSize: int64(cfg.VCSSize),
 		Moved: func(d vcs.Drift) { observer.Alarm(driftAlarm(d)) },
 	}

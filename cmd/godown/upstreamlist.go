@@ -18,6 +18,7 @@ const mirrorsWord = "mirrors"
 type upstreamEntry struct {
 	godown.ProxyEntry
 	Mirror *Mirror // the entry of "mirrors:" that it was named by; nil: there is none
+	public bool    // it is a public mirror, which must not hear of private modules
 }
 
 // same reports whether two entries with URLs are the same mirror, with the same said of it.

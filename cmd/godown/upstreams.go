@@ -87,10 +87,12 @@ func (up *upstreams) addPrivate(cfg *Config, observer *obs.Observer, origin *ori
 }
 
 // isPrivate reports whether a module comes from where private ones do: noproxy
-// names it, or it is private and there is a place for such.
+// names it, or it may be published here, or it is private and there is a place
+// for such, or else none but public mirrors, which must not hear of it. Where the
+// list has a mirror of somebody's own, GONOPROXY=none with GOPRIVATE means that one.
 func (c *Config) isPrivate(path string) bool {
-	return module.MatchPrefixPatterns(string(c.NoProxy), path) ||
-		c.Origin("private-upstream") != "default" && module.MatchPrefixPatterns(string(c.Private), path)
+	return module.MatchPrefixPatterns(joinPatterns(c.NoProxy, c.Publish), path) ||
+		module.MatchPrefixPatterns(string(c.Private), path) && (c.Origin("private-upstream") != "default" || !c.ownUpstream)
 }
 
 // switchedOff is the source that the word "off" stands for.
@@ -101,6 +103,9 @@ func switchedOff(_ context.Context, req godown.Request) (*godown.File, error) {
 // newMirror returns the member of a group that an entry of the list is.
 func newMirror(cfg *Config, observer *obs.Observer, e upstreamEntry) (mirror.Mirror, error) {
 	m := mirror.Mirror{Facts: mirror.FactsOf(e.URL)}
+	if e.public {
+		m.Never = joinPatterns(cfg.Private, cfg.Publish)
+	}
 	transport := newTransport(cfg, http.ProxyFromEnvironment)
 	// The pool sets Retries and Stall: another mirror may be a better answer to a failure.
 	m.Upstream = &godown.Upstream{URL: e.URL, Observe: observer.Call}
@@ -114,7 +119,7 @@ func newMirror(cfg *Config, observer *obs.Observer, e upstreamEntry) (mirror.Mir
 		m.Upstream.Header = said.header()
 		m.Name = said.Name
 		m.Weight, m.Bandwidth, m.Connections = said.Weight, int64(said.Bandwidth), said.Connections
-		m.Only, m.Never = string(said.Only), string(said.Never)
+		m.Only, m.Never = string(said.Only), joinPatterns(Patterns(m.Never), said.Never)
 	}
 	m.Upstream.Transport = transport
 	return m, nil

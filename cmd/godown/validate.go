@@ -31,6 +31,7 @@ func (c *Config) validate(ctx context.Context, known *goSettings) error {
 	entries, err := resolveUpstream(string(c.Upstream), c.Mirrors, builtIn)
 	check("upstream", string(c.Upstream), err)
 	c.upstreams = entries
+	c.markPublic(func() ([]string, error) { return known.builtIn(ctx) })
 	entries, err = resolvePrivate(string(c.PrivateUpstream), c.Mirrors, builtIn)
 	check("private-upstream", string(c.PrivateUpstream), err)
 	c.privateUpstreams = entries
@@ -104,6 +105,22 @@ func resolvePrivate(list string, mirrors Mirrors, builtIn func() ([]string, erro
 		}
 	}
 	return entries, nil
+}
+
+// markPublic notes which upstreams are public mirrors, and whether others are there.
+func (c *Config) markPublic(builtIn func() ([]string, error)) {
+	var public []string // looked up if there is a host to compare with
+	for i, e := range c.upstreams {
+		if e.URL == nil {
+			continue
+		}
+		host := strings.ToLower(e.URL.Hostname())
+		if ip := net.ParseIP(host); public == nil && host != "" && host != "localhost" && ip == nil {
+			public = publicHosts(builtIn)
+		}
+		c.upstreams[i].public = slices.Contains(public, host)
+		c.ownUpstream = c.ownUpstream || !c.upstreams[i].public
+	}
 }
 
 // publicHosts returns the hosts of the public mirrors that are known.

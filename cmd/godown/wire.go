@@ -74,7 +74,9 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 		sums.Private = noSumDB
 		trust.Database, handler.Sums = sums, sums
 	}
-	shelf := &publish.Shelf{Store: stores.published, Prefixes: string(cfg.Publish)}
+	shelf := &publish.Shelf{Store: stores.published, Prefixes: string(cfg.Publish), Known: func(ctx context.Context, path, version string) string {
+		return trust.Recall(ctx, godown.Request{Kind: godown.Zip, Path: path, Version: version})
+	}}
 	cache := &godown.Cache{
 		Store:   stores.modules,
 		Answers: stores.answers,

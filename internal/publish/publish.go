@@ -60,6 +60,11 @@ func (s *Shelf) Publish(ctx context.Context, path, version string, zip io.Reader
 	}
 	defer release()
 	have, err := s.have(ctx, v)
+	if err == nil && have == "" && s.Known != nil {
+		if known := s.Known(ctx, path, version); known != "" && known != h1 {
+			return Receipt{}, &Conflict{path, version, known, h1}
+		}
+	}
 	switch {
 	case err != nil:
 		return Receipt{}, err

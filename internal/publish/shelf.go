@@ -28,6 +28,9 @@ type Shelf struct {
 	// Published, if not nil, is told of each version that has been published
 	// with success, also of one that was there with the same content: what is
 	// known of its absence, and lists of its module, are out of date.
+	// Known returns the hash of a version that was served from elsewhere before,
+	// such as from its repository, or nothing; nil: none was.
+	Known     func(ctx context.Context, path, version string) string
 	Published func(path, version string)
 
 	mu   sync.Mutex // guards busy

@@ -19,7 +19,8 @@ type foundRoot struct {
 	prefix string     // of the module's path: what stands for the repository
 	vcs    string     // git, hg, svn, bzr, fossil, or mod for a module proxy
 	urls   []*url.URL // of the repository; of several the first that answers
-	subdir string     // folder of the repository that prefix stands for
+	subdir string     // folder of the repository, behind what follows prefix in a module's path, as the go command joins them
+	base   string     // folder of the repository that prefix stands for
 	until  time.Time  // asked for again then; zero: never
 	deeper []placed   // if there is none: where else it may be
 }
@@ -50,7 +51,12 @@ func (o *Origin) lookup(ctx context.Context, path string) (*foundRoot, error) {
 			if err != nil {
 				return nil, fmt.Errorf("the rule for %s gives a repository that %w", r.Match, err)
 			}
-			return &foundRoot{prefix: prefix, vcs: "git", urls: []*url.URL{u}, subdir: r.Subdir}, nil
+			return &foundRoot{prefix: prefix, vcs: "git", urls: []*url.URL{u}, base: r.Subdir}, nil
+		}
+	}
+	for _, r := range o.Rules {
+		if r.above(path) {
+			return nil, &godown.NotFound{Text: fmt.Sprintf("%s: the rule for %s says that modules lie below it", path, r.Match)}
 		}
 	}
 	places, exact, known := wellKnown(path)
@@ -244,7 +250,7 @@ func (o *Origin) fetchPageBy(ctx context.Context, scheme, path, modulePath strin
 	if len(list) > 0 {
 		return list, from, nil
 	}
-	if err := o.pageStatus(ctx, resp, shown, from); err != nil {
+	if err := o.pageStatus(ctx, resp, modulePath, shown, from); err != nil {
 		return nil, from, err
 	}
 	if err != nil {
@@ -254,14 +260,14 @@ func (o *Origin) fetchPageBy(ctx context.Context, scheme, path, modulePath strin
 }
 
 // pageStatus makes an error of a status that says that the page is none.
-func (o *Origin) pageStatus(ctx context.Context, resp *http.Response, shown godown.Login, from string) error {
+func (o *Origin) pageStatus(ctx context.Context, resp *http.Response, modulePath string, shown godown.Login, from string) error {
 	switch code := resp.StatusCode; code {
 	case http.StatusOK:
 		return nil
 	case http.StatusNotFound, http.StatusGone:
 		return &godown.NotFound{Text: "reading " + from + ": " + resp.Status, Gone: code == http.StatusGone}
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return o.refusedBy(ctx, resp.Request.URL, shown, code, "reading "+from+": "+resp.Status)
+		return o.refusedBy(ctx, resp.Request.URL, shown, o.withheld(modulePath, resp.Request.URL), code, "reading "+from+": "+resp.Status)
 	default:
 		return &godown.BadStatus{Who: resp.Request.URL.Host, Code: code, Text: "reading " + from + ": " + resp.Status}
 	}
@@ -269,11 +275,13 @@ func (o *Origin) pageStatus(ctx context.Context, resp *http.Response, shown godo
 
 // refusedBy makes an error of a host that does not let us in, with what may be
 // done about it, and sees to it that a secret that is of no use is read anew.
-func (o *Origin) refusedBy(ctx context.Context, u *url.URL, shown godown.Login, status int, text string) error {
-	if o.Refused != nil && !shown.IsZero() {
+func (o *Origin) refusedBy(ctx context.Context, u *url.URL, shown godown.Login, withheld bool, status int, text string) error {
+	if o.Refused != nil && !withheld {
 		o.Refused(ctx, u, shown)
 	}
-	if o.Advice != nil {
+	if withheld {
+		text += "\nno credential was shown, as the module is not private and its path does not begin with this host's name: name it in --private"
+	} else if o.Advice != nil {
 		text += "\n" + o.Advice(u, shown, status)
 	} else {
 		text += "\n" + adviceLogin

@@ -318,6 +318,10 @@ func (o *Origin) openSSH(ctx context.Context, r *remote, way *passage) error {
 	if l.Key != "" {
 		ssh = append(ssh, "-i", l.Key, "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none")
 	}
+	if l.Key == "" && !r.key.private {
+		// The account's own keys and agent are not for what strangers name.
+		ssh = append(ssh, "-o", "PubkeyAuthentication=no", "-o", "IdentityAgent=none")
+	}
 	if l.KnownHosts != "" {
 		ssh = append(ssh, "-o", "UserKnownHostsFile="+l.KnownHosts, "-o", "GlobalKnownHostsFile=none")
 	}
@@ -378,7 +382,7 @@ func (o *Origin) failure(ctx context.Context, g gitRun, way *passage, stderr str
 	}
 	if g.remote != nil {
 		if status := loginStatus(stderr); status != 0 {
-			return o.refusedBy(ctx, g.remote.address, way.login, status, redact(tell("git "+g.args[0], stderr)))
+			return o.refusedBy(ctx, g.remote.address, way.login, !g.remote.key.login, status, redact(tell("git "+g.args[0], stderr)))
 		}
 	}
 	return judgeGit(g.args, redact(stderr), runErr)

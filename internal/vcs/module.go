@@ -39,9 +39,7 @@ func newMod(r *remote, modulePath string, root *foundRoot) (*mod, error) {
 		}
 		m.dir = strings.Trim(prefix[len(root.prefix):], "/")
 	}
-	if root.subdir != "" {
-		m.dir = path.Join(m.dir, root.subdir)
-	}
+	m.dir = path.Join(root.base, m.dir, root.subdir)
 	return m, nil
 }
 

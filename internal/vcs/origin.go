@@ -232,10 +232,15 @@ func (o *Origin) login(ctx context.Context, path string, u *url.URL) (godown.Log
 	if o.Login == nil || u.Scheme != "https" && u.Scheme != "ssh" {
 		return godown.Login{}, nil
 	}
-	if !o.private(path) && hostOf(path) != u.Hostname() {
+	if o.withheld(path, u) {
 		return godown.Login{}, nil
 	}
 	return o.Login(ctx, u)
+}
+
+// withheld reports whether no login is shown to the host of u for a module.
+func (o *Origin) withheld(path string, u *url.URL) bool {
+	return !o.private(path) && hostOf(path) != u.Hostname()
 }
 
 // remember notes where a module is, for Pushed.

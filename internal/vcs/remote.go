@@ -20,6 +20,7 @@ import (
 type remoteKey struct {
 	url      string
 	login    bool // the login that is configured for it is used
+	private  bool // the module is private
 	free     bool // any address may be reached
 	insecure bool // http:// and any certificate will do
 }
@@ -75,8 +76,8 @@ const (
 
 // remote returns the remote at u, for a module.
 func (o *Origin) remote(path string, u *url.URL) *remote {
-	key := remoteKey{url: u.String(), free: o.free(path), insecure: o.insecure(path)}
-	key.login = o.private(path) || hostOf(path) == u.Hostname()
+	key := remoteKey{url: u.String(), private: o.private(path), free: o.free(path), insecure: o.insecure(path)}
+	key.login = !o.withheld(path, u)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if r, ok := o.remotes[key]; ok {

@@ -22,13 +22,18 @@ type commit struct {
 const (
 	leastHash   = 7               // digits from which on a text may be a short hash
 	refsSettled = 2 * time.Second // what a remote said that long ago proves no absence
+	versionAge  = time.Minute     // but what it said so long ago of a version's tag is good enough: tags stay
 )
 
 // resolve returns the commit that a version or a revision stands for: the tag,
 // the branch, or the commit whose hash begins so.
 func (m *mod) resolve(ctx context.Context, version string) (commit, error) {
 	rev := m.revision(version)
-	refs, err := m.remote.refs(ctx, m.remote.o.TTL)
+	age := m.remote.o.TTL
+	if module.CanonicalVersion(version) == version {
+		age = max(age, versionAge)
+	}
+	refs, err := m.remote.refs(ctx, age)
 	if err != nil {
 		return commit{}, err
 	}

@@ -123,6 +123,22 @@ func (r Rule) match(modulePath string) (prefix, repo string, ok bool) {
 	return strings.Join(elems[:len(pattern)], "/"), strings.NewReplacer(pairs...).Replace(r.Repo), true
 }
 
+// above reports whether a path is one of whose parts the modules are that the
+// rule matches, and so is none itself. The go command asks for such, too.
+func (r Rule) above(modulePath string) bool {
+	pattern := strings.Split(r.Match, "/")
+	elems := strings.Split(modulePath, "/")
+	if len(elems) >= len(pattern) {
+		return false
+	}
+	for i, e := range elems {
+		if _, ok := matchElem(pattern[i], e); !ok {
+			return false
+		}
+	}
+	return true
+}
+
 // matchElem matches one path element, and returns what its stars stood for.
 func matchElem(pattern, elem string) (stars []string, ok bool) {
 	parts := strings.Split(pattern, "*")
