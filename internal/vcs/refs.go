@@ -121,6 +121,9 @@ func parseRefs(out []byte) (*refList, error) {
 			return nil, fmt.Errorf("git ls-remote printed the line %.100q", line)
 		}
 		list.sha256 = len(hash) == 64
+		if strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
+			continue // git allows no such name
+		}
 		if name != "HEAD" && !strings.HasPrefix(name, "refs/heads/") && !strings.HasPrefix(name, "refs/tags/") {
 			continue
 		}

@@ -24,6 +24,9 @@ type Rule struct {
 	Subdir string
 }
 
+// maxStars is how many wildcards a pattern may have.
+const maxStars = 9
+
 // Check says what is wrong with the rule.
 func (r Rule) Check() error {
 	if r.Match == "" || strings.HasPrefix(r.Match, "/") || strings.HasSuffix(r.Match, "/") || strings.Contains(r.Match, "//") {
@@ -33,6 +36,9 @@ func (r Rule) Check() error {
 		return errors.New("match knows no other wildcard than *")
 	}
 	stars := strings.Count(r.Match, "*")
+	if stars > maxStars {
+		return fmt.Errorf("match has %d of *; at most %d are allowed", stars, maxStars)
+	}
 	for _, m := range regexp.MustCompile(`\{([^{}]*)\}`).FindAllStringSubmatch(r.Repo, -1) {
 		if n, err := strconv.Atoi(m[1]); err != nil || n < 1 || n > stars {
 			return fmt.Errorf("repo has %s, but match has %d of *, so that there are {1} to {%d}", m[0], stars, stars)

@@ -217,7 +217,7 @@ func parseTreeLine(line, dir string) (e *zipEntry, ok bool, err error) {
 		return nil, false, nil
 	}
 	size, err := strconv.ParseInt(f[3], 10, 64)
-	if err != nil || !isHash(f[2]) {
+	if err != nil || size < 0 || !isHash(f[2]) {
 		return nil, false, fmt.Errorf("git ls-tree printed %.100q", line)
 	}
 	if dir != "" {
