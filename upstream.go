@@ -451,6 +451,13 @@ func (u *Upstream) explain(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
 	}
+	// What our own Transport says is meant for people.
+	if denied, ok := errors.AsType[*Denied](err); ok {
+		return denied
+	}
+	if status, ok := errors.AsType[*BadStatus](err); ok {
+		return status
+	}
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 		return fmt.Errorf("upstream %s: %w", u.Name(), err)

@@ -57,7 +57,7 @@ func (p *proxy) wanted(cfg *Config, args []string, log *slog.Logger) []godown.Re
 		log.Debug("reading what the command will want; the go command will complain by itself", "error", err)
 	}
 	files := warm.Missing(cfg.goEnv["GOMODCACHE"].text, project.Files)
-	foreign := joinPatterns(cfg.Private, cfg.NoProxy, cfg.NoSumDB)
+	foreign := joinPatterns(cfg.Private, cfg.NoProxy, cfg.NoSumDB, cfg.Publish)
 	return slices.DeleteFunc(files, func(r godown.Request) bool {
 		return module.MatchPrefixPatterns(foreign, r.Path) || cfg.Prefetch == "mods" && r.Kind == godown.Zip || stored(cfg.Data, r)
 	})

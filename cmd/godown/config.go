@@ -34,7 +34,7 @@ type Config struct {
 	Data   string `key:"data" computed:"godown in the user's cache directory" help:"folder of the store; DATA/modules has the layout of GOMODCACHE/cache/download"`
 
 	Upstream Proxies  `key:"upstream" section:"Upstreams and private modules" goenv:"GOPROXY" help:"where modules come from, a list in GOPROXY syntax: after ',' the next is asked on 404 and 410 only, after '|' on any error; 'direct' asks the version control system, 'off' nobody. URLs joined by '|' are a group, of which the best is asked. A name stands for URLs joined by '|': cn (the public mirrors in China), default (what the go command has built in), that of an entry of mirrors: in the file, or mirrors (all of these; if there are any, the default is mirrors,direct)"`
-	Private  Patterns `key:"private" goenv:"GOPRIVATE" help:"modules that are never named to a public mirror or checksum database, as patterns in GOPRIVATE syntax. They come from private-upstream; but if noproxy does not name them (GONOPROXY=none) and upstream has mirrors that are not public, from these"`
+	Private  Patterns `key:"private" goenv:"GOPRIVATE" help:"modules that are never named to a public mirror or checksum database, as patterns in GOPRIVATE syntax. They come from private-upstream; but if noproxy is 'none', from those mirrors of upstream that are not public, if there are any"`
 	NoProxy  Patterns `key:"noproxy" goenv:"GONOPROXY" follows:"private" help:"modules fetched straight from their version control system; what private says, unless given"`
 	NoSumDB  Patterns `key:"nosumdb" goenv:"GONOSUMDB" follows:"private" help:"modules that the checksum database is not asked for; what private says, unless given"`
 
@@ -165,4 +165,10 @@ func (c *Config) Level() slog.Level {
 	// Only debug, info, warn and error pass validation, and slog knows them all.
 	_ = level.UnmarshalText([]byte(c.LogLevel))
 	return level
+}
+
+// isDefault reports whether an option has the value that it has without any setting.
+func (c *Config) isDefault(key string) bool {
+	o, _ := optionByKey(key)
+	return o.Text(c) == o.Default
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/godown-dev/godown"
@@ -51,14 +53,15 @@ func newOrigin(cfg *Config, observer *obs.Observer, dir string, log *slog.Logger
 			o.logins.Netrc = userNetrc(cfg)
 		}
 	}
-	if !cfg.forUser || cfg.Origin("allow-host") != "default" {
+	if !cfg.forUser || cfg.AllowHost != "" {
 		o.guard = &vcs.Guard{
 			Allow:    allow,
 			Outward:  func(u *url.URL) (*url.URL, error) { return http.ProxyFromEnvironment(&http.Request{URL: u}) },
 			Timeouts: godown.Timeouts{Connect: cfg.ConnectTimeout, TLS: cfg.TLSTimeout, FirstByte: cfg.FirstByteTimeout},
 		}
 	}
-	private := joinPatterns(cfg.Private, cfg.NoProxy)
+	// Not noproxy, which may be *: it says where a module comes from, and not whose it is.
+	private := joinPatterns(cfg.Private)
 	others := &vcs.GoCommand{
 		Dir: dir, Env: cfg.Environ(), Jobs: cfg.DirectJobs, Timeout: cfg.DirectTimeout,
 		Guard: o.guard, Private: private, GoVCS: cfg.GoVCS,
@@ -145,7 +148,7 @@ func (t *loginTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	l, err := t.logins.Login(r.Context(), r.URL)
 	if err != nil {
-		return nil, err
+		return nil, &godown.BadStatus{Who: r.URL.Host, Text: "upstream " + r.URL.Host + ": " + err.Error()}
 	}
 	if !l.IsZero() {
 		r = r.Clone(r.Context())
@@ -157,10 +160,55 @@ func (t *loginTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	resp, err := t.base.RoundTrip(r)
-	if err == nil && (resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden) {
-		t.logins.Refused(r.Context(), r.URL, l)
+	if err != nil {
+		return nil, err
 	}
-	return resp, err
+	switch code := resp.StatusCode; {
+	case code == http.StatusUnauthorized:
+		resp.Body.Close()
+		t.logins.Refused(r.Context(), r.URL, l)
+		return nil, &godown.BadStatus{Who: r.URL.Host, Code: code, Text: "upstream " + r.URL.Host + ": " + resp.Status + "\n" + t.logins.Advice(r.URL, l, code)}
+	case code == http.StatusForbidden:
+		t.logins.Refused(r.Context(), r.URL, l)
+		if err := maskBody(resp, r.Header.Get("Authorization"), l); err != nil {
+			return nil, err
+		}
+		said, _ := io.ReadAll(resp.Body)
+		return nil, &godown.Denied{Rule: "upstream " + r.URL.Host, Reason: strings.TrimSpace(string(said)) + "\n" + t.logins.Advice(r.URL, l, code)}
+	}
+	if resp.StatusCode >= 400 && !l.IsZero() {
+		return resp, maskBody(resp, r.Header.Get("Authorization"), l)
+	}
+	return resp, nil
+}
+
+// maxRefusal is how much of an error's text is passed on, in bytes.
+const maxRefusal = 64 << 10
+
+// maskBody hides what was shown to a host in what it says of an error: some repeat the request.
+func maskBody(resp *http.Response, authorization string, l godown.Login) error {
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
+	if err != nil {
+		return err
+	}
+	secrets := []string{l.Password, authorization}
+	for _, values := range l.Header {
+		secrets = append(secrets, values...)
+	}
+	text := string(data)
+	for _, s := range secrets {
+		_, second, _ := strings.Cut(s, " ")
+		for _, s := range []string{s, second} {
+			if len(s) > 3 {
+				text = strings.ReplaceAll(text, s, mask)
+			}
+		}
+	}
+	resp.Body = io.NopCloser(strings.NewReader(text))
+	resp.ContentLength = int64(len(text))
+	resp.Header.Del("Content-Length")
+	return nil
 }
 
 // freshness sees to it that what is new in a repository is seen at once.

@@ -290,7 +290,7 @@ func TestPublishNeedsBoth(t *testing.T) {
 	}{
 		{nil, ""},
 		{[]string{"GODOWN_PUBLISH=a.example/*", "GODOWN_PUBLISH_TOKEN=s3cret"}, ""},
-		{[]string{"GODOWN_PUBLISH=a.example/*"}, "environment GODOWN_PUBLISH: publish is given without publish-token: anybody could publish; set publish-token to env:NAME or file:PATH"},
+		{[]string{"GODOWN_PUBLISH=a.example/*"}, "environment GODOWN_PUBLISH: publish is given without publish-token, and so nobody could publish; set publish-token to env:NAME or file:PATH"},
 		{[]string{"GODOWN_PUBLISH_TOKEN=s3cret"}, "environment GODOWN_PUBLISH_TOKEN: publish-token is given without publish: nothing could be published; set publish to"},
 	}
 	for _, tt := range tests {

@@ -325,7 +325,7 @@ func (t *publishTarget) publish(ctx context.Context, p *packed, w io.Writer) err
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		return fmt.Errorf("publish: %s sends to %.300q; if that is right, name it with --server", shown, maskSecrets(resp.Header.Get("Location")))
 	case strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain"):
-		return fmt.Errorf("publish: %s has answered %s: %s", shown, resp.Status, line(string(said), 1000))
+		return fmt.Errorf("publish: %s has answered %s: %s", shown, resp.Status, line(strings.ReplaceAll(string(said), t.token, mask), 1000))
 	default:
 		return fmt.Errorf("publish: %s has answered %s: it is no godown that takes modules", shown, resp.Status)
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/godown-dev/godown"
@@ -43,12 +44,15 @@ const (
 type publisher struct {
 	shelf  *publish.Shelf
 	tokens func(context.Context) ([]string, error) // those that allow it now; nil: none are configured
+	again  func()                                  // has the tokens read anew; may be nil
 	stage  func() (*os.File, error)                // a temporary file, best one that the shelf's Store can move; it is removed
 	log    *slog.Logger
 
 	limit  int64         // bytes of an upload
 	stall  time.Duration // for more of it to come
 	places chan struct{} // one for each upload under way
+
+	readAgain atomic.Int64 // when the tokens were read anew, in Unix nanoseconds
 }
 
 func newPublisher(shelf *publish.Shelf, tokens func(context.Context) ([]string, error), stage func() (*os.File, error), log *slog.Logger) *publisher {
@@ -118,13 +122,25 @@ func (p *publisher) admit(w http.ResponseWriter, r *http.Request) (v module.Vers
 		return v, refuse(http.StatusNotFound, "nothing can be published here: the server's configuration names no modules for it; set %s to their prefixes, such as corp.example/team", publishKey)
 	}
 	var tokens []string
+	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); p.tokens != nil && !strings.EqualFold(scheme, "Bearer") {
+		// Before the tokens are read, which may take a program.
+		w.Header().Set("WWW-Authenticate", `Bearer realm="godown publish"`)
+		return v, refuse(http.StatusUnauthorized, publishAuthText)
+	}
 	if p.tokens != nil {
 		var err error
 		if tokens, err = p.tokens(r.Context()); err != nil {
 			return v, &refusal{http.StatusInternalServerError, "the server cannot read its tokens; its log says why", err}
 		}
 	}
-	switch known, ok := bearer(tokens, r.Header.Get("Authorization")); {
+	known, ok := bearer(tokens, r.Header.Get("Authorization"))
+	if known && !ok && p.mayReadAgain() {
+		// It may be one that was added a moment ago.
+		if tokens, err := p.tokens(r.Context()); err == nil {
+			known, ok = bearer(tokens, r.Header.Get("Authorization"))
+		}
+	}
+	switch {
 	case !known:
 		return v, refuse(http.StatusForbidden, "nothing can be published here: the server's configuration has no token for it; set %s to where one stands, such as env:NAME or file:PATH", publishTokenKey)
 	case !ok:
@@ -140,6 +156,16 @@ func (p *publisher) admit(w http.ResponseWriter, r *http.Request) (v module.Vers
 	}
 	v = module.Version{Path: req.Path, Version: req.Version}
 	return v, refusalOf(p.shelf.Check(v.Path, v.Version))
+}
+
+// mayReadAgain has the tokens read anew, at most once a second, as that may take a program.
+func (p *publisher) mayReadAgain() bool {
+	now, last := time.Now().UnixNano(), p.readAgain.Load()
+	if p.again == nil || now-last < int64(time.Second) || !p.readAgain.CompareAndSwap(last, now) {
+		return false
+	}
+	p.again()
+	return true
 }
 
 // bearer reports whether there is any token, and whether the value of an
@@ -180,9 +206,13 @@ func (p *publisher) take(w http.ResponseWriter, r *http.Request, v module.Versio
 		os.Remove(tmp.Name()) // unless the store has moved it
 	}()
 	rc := http.NewResponseController(w)
-	body := &arriving{r: http.MaxBytesReader(w, r.Body, p.limit), wait: func() {
-		_ = rc.SetReadDeadline(time.Now().Add(p.stall))
-	}}
+	start := time.Now()
+	body := &arriving{r: http.MaxBytesReader(w, r.Body, p.limit)}
+	body.wait = func() {
+		// Places are few: who sends must get on, and not just live.
+		whole := start.Add(p.stall + time.Duration(body.n/leastUpload)*time.Second)
+		_ = rc.SetReadDeadline(earlier(time.Now().Add(p.stall), whole))
+	}
 	size, err = io.Copy(tmp, body)
 	if body.err == io.EOF {
 		_ = rc.SetReadDeadline(time.Time{}) // it would be taken for the client's leaving
@@ -206,12 +236,24 @@ func (p *publisher) take(w http.ResponseWriter, r *http.Request, v module.Versio
 type arriving struct {
 	r    io.Reader
 	wait func() // is called before each read
+	n    int64  // bytes that came
 	err  error
+}
+
+// leastUpload is how many bytes of an upload must come in a second, on average, once the first half minute is over.
+const leastUpload = 8 << 10
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func (a *arriving) Read(b []byte) (int, error) {
 	a.wait()
 	n, err := a.r.Read(b)
+	a.n += int64(n)
 	a.err = err
 	return n, err
 }
@@ -226,7 +268,7 @@ func (p *publisher) brokeOff(err error, size int64) *refusal {
 		return p.tooLarge()
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return refuse(http.StatusRequestTimeout, "the upload stalled: not a byte in %v, after %d; nothing was published", p.stall, size)
+		return refuse(http.StatusRequestTimeout, "the upload stalled, or was too slow: nothing in %v, or less than 8 KiB/s, after %d bytes; nothing was published", p.stall, size)
 	}
 	return &refusal{http.StatusBadRequest, fmt.Sprintf("the upload broke off after %d bytes; nothing was published", size), fmt.Errorf("after %d bytes: %w", size, err)}
 }

@@ -83,7 +83,7 @@ func runCommand(ctx context.Context, cfg *Config, args []string, stdin io.Reader
 	log := newLogger(cfg, level, stderr)
 	own := *cfg
 	own.forUser = true
-	if cfg.Origin("stream-after") == "default" {
+	if cfg.isDefault("stream-after") {
 		// The client is on this machine: it gains nothing by bytes that are not verified.
 		own.StreamAfter = cfg.FetchTimeout
 	}
@@ -95,7 +95,7 @@ func runCommand(ctx context.Context, cfg *Config, args []string, stdin io.Reader
 	p.observer.Tally()
 	s, err := startServer(p, cfg, "127.0.0.1:0", log)
 	if err != nil {
-		p.stop()
+		_ = p.Close(ctx) // nothing was begun
 		return exitFailed, err
 	}
 	warn(cfg, log)

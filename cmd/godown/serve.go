@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -76,7 +78,7 @@ func serve(ctx context.Context, cfg *Config, stdout, stderr io.Writer) (int, err
 	}
 	s, err := startServer(p, cfg, cfg.Listen, log)
 	if err != nil {
-		p.stop()
+		_ = p.Close(ctx) // nothing was begun
 		return exitFailed, err
 	}
 	warn(cfg, log)
@@ -105,10 +107,27 @@ func serve(ctx context.Context, cfg *Config, stdout, stderr io.Writer) (int, err
 	return exitOK, nil
 }
 
+// matters reports whether a git configuration or a netrc file says how to reach hosts.
+func matters(data []byte) bool {
+	for _, word := range []string{"insteadof", "[credential", "sslcainfo", "extraheader", "machine "} {
+		if bytes.Contains(bytes.ToLower(data), []byte(word)) {
+			return true
+		}
+	}
+	return false
+}
+
 // warn logs what is allowed but probably not meant.
 func warn(cfg *Config, log *slog.Logger) {
 	for _, v := range cfg.UnknownEnvironment() {
 		log.Warn("an environment variable looks like a setting of godown but is none", "name", v.Name, "nearest", v.Nearest)
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		for key, file := range map[string]string{"git-config": ".gitconfig", "netrc": netrcName} {
+			if data, err := os.ReadFile(filepath.Join(home, file)); err == nil && !cfg.forUser && cfg.Origin(key) == "default" && matters(data) {
+				log.Info("a server does not use the files of its account unless they are named", "file", filepath.Join(home, file), "with", "--"+key)
+			}
+		}
 	}
 	if cfg.SumDB == "off" {
 		log.Warn("the checksum database is off: nothing proves that what upstreams give is right", "origin", cfg.Origin("sumdb"))

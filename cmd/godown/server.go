@@ -51,6 +51,7 @@ func startServer(p *proxy, cfg *Config, address string, log *slog.Logger) (*serv
 	}
 	s.fresh = newFreshener(freshness{p.origin, p.cache}, p.cache, secret, "hook-secret", log)
 	s.taker = newPublisher(p.shelf, publishTokens(cfg, p.origin), p.stores.stage, log)
+	s.taker.again = func() { p.origin.secrets.Forget(cfg.PublishToken) }
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.route),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -68,16 +69,40 @@ func startServer(p *proxy, cfg *Config, address string, log *slog.Logger) (*serv
 	return s, nil
 }
 
+// uselessBody is how long a body is waited for that nobody reads.
+const uselessBody = time.Second
+
 // publishTokens returns what reads the tokens that clients may publish with; nil if none is configured.
 func publishTokens(cfg *Config, origin *origin) func(context.Context) ([]string, error) {
 	if cfg.PublishToken == "" {
 		return nil
 	}
 	return func(ctx context.Context) ([]string, error) {
-		origin.secrets.Forget(cfg.PublishToken) // publishing is rare: a token that was just taken away must not do
 		text, err := origin.secrets.Get(ctx, cfg.PublishToken)
-		return strings.Fields(text), err
+		if err != nil {
+			return nil, err
+		}
+		return tokensOf(text)
 	}
+}
+
+// leastToken is how long a token must be, so that none is guessed.
+const leastToken = 8
+
+// tokensOf returns the tokens in a text, one a line; lines that begin with # are remarks.
+func tokensOf(text string) ([]string, error) {
+	var tokens []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if len(line) < leastToken || strings.ContainsAny(line, " \t") {
+			return nil, fmt.Errorf("%s holds a line that is no token: a token has at least %d characters and no blanks, and stands on a line of its own", publishTokenKey, leastToken)
+		}
+		tokens = append(tokens, line)
+	}
+	return tokens, nil
 }
 
 // connection is told what becomes of a client's connection.
@@ -105,6 +130,14 @@ func localURL(a net.Addr) string {
 // route sends what concerns the server itself to its place, everything else to the proxy.
 func (s *server) route(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
+	if r.ContentLength != 0 {
+		// Package http reads the rest of a body before the connection is free
+		// again: not for long. Who wants the body sets deadlines of its own.
+		w.Header().Set("Connection", "close")
+		patience := func() { _ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(uselessBody)) }
+		patience()
+		defer patience()
+	}
 	if path != "/" && path != "/metrics" && !strings.HasPrefix(path, "/-/") {
 		s.handler.ServeHTTP(w, r)
 		return

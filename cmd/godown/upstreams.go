@@ -87,12 +87,15 @@ func (up *upstreams) addPrivate(cfg *Config, observer *obs.Observer, origin *ori
 }
 
 // isPrivate reports whether a module comes from where private ones do: noproxy
-// names it, or it may be published here, or it is private and there is a place
-// for such, or else none but public mirrors, which must not hear of it. Where the
-// list has a mirror of somebody's own, GONOPROXY=none with GOPRIVATE means that one.
+// names it, or it may be published here, or it is private. But
+// noproxy "none" means, as for the go command, that a private module comes from
+// a mirror of somebody's own, if the list has one.
 func (c *Config) isPrivate(path string) bool {
-	return module.MatchPrefixPatterns(joinPatterns(c.NoProxy, c.Publish), path) ||
-		module.MatchPrefixPatterns(string(c.Private), path) && (c.Origin("private-upstream") != "default" || !c.ownUpstream)
+	if module.MatchPrefixPatterns(joinPatterns(c.NoProxy, c.Publish), path) {
+		return true
+	}
+	asGo := c.NoProxy == "none" && c.ownUpstream && c.PrivateUpstream == "direct"
+	return !asGo && module.MatchPrefixPatterns(string(c.Private), path)
 }
 
 // switchedOff is the source that the word "off" stands for.

@@ -60,7 +60,7 @@ func (c *Config) validate(ctx context.Context, known *goSettings) error {
 func (c *Config) checkPublish() error {
 	switch {
 	case c.Publish != "" && c.PublishToken == "":
-		return fmt.Errorf("%s: %s is given without %s: anybody could publish; set %s to env:NAME or file:PATH, where a secret stands that you make up",
+		return fmt.Errorf("%s: %s is given without %s, and so nobody could publish; set %s to env:NAME or file:PATH, where a secret stands that you make up",
 			c.Origin(publishKey), publishKey, publishTokenKey, publishTokenKey)
 	case c.Publish == "" && c.PublishToken != "":
 		return fmt.Errorf("%s: %s is given without %s: nothing could be published; set %s to the modules that may be, such as git.corp.example/*",
@@ -100,7 +100,7 @@ func resolvePrivate(list string, mirrors Mirrors, builtIn func() ([]string, erro
 		if public == nil {
 			public = publicHosts(builtIn)
 		}
-		if host := strings.ToLower(e.URL.Hostname()); host != "" && slices.Contains(public, host) {
+		if host := strings.TrimSuffix(strings.ToLower(e.URL.Hostname()), "."); host != "" && slices.Contains(public, host) {
 			return nil, fmt.Errorf("entry %d of the list is the public mirror %s, and %s; write direct, or a mirror of your own", i+1, host, reason)
 		}
 	}
@@ -114,7 +114,7 @@ func (c *Config) markPublic(builtIn func() ([]string, error)) {
 		if e.URL == nil {
 			continue
 		}
-		host := strings.ToLower(e.URL.Hostname())
+		host := strings.TrimSuffix(strings.ToLower(e.URL.Hostname()), ".")
 		if ip := net.ParseIP(host); public == nil && host != "" && host != "localhost" && ip == nil {
 			public = publicHosts(builtIn)
 		}

@@ -62,7 +62,7 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 	if err != nil {
 		return nil, errors.Join(err, stores.Close())
 	}
-	noSumDB := joinPatterns(cfg.NoSumDB, cfg.Private, cfg.Publish)
+	noSumDB := joinPatterns(cfg.NoSumDB, cfg.Private, cfg.Publish, stores.onShelf())
 	trust := &godown.Trust{NoSumDB: noSumDB, FirstSeen: &godown.FirstSeen{Store: stores.seen}}
 	handler := &godown.Handler{}
 	var sums *godown.Sums
@@ -74,8 +74,8 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 		sums.Private = noSumDB
 		trust.Database, handler.Sums = sums, sums
 	}
-	shelf := &publish.Shelf{Store: stores.published, Prefixes: string(cfg.Publish), Known: func(ctx context.Context, path, version string) string {
-		return trust.Recall(ctx, godown.Request{Kind: godown.Zip, Path: path, Version: version})
+	shelf := &publish.Shelf{Store: stores.published, Prefixes: string(cfg.Publish), Known: func(ctx context.Context, path, version string) (zip, mod string) {
+		return stores.known(ctx, trust, path, version)
 	}}
 	cache := &godown.Cache{
 		Store:   stores.modules,
@@ -96,7 +96,7 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 		Alarm:        observer.Alarm,
 	}
 	shelf.Published = func(path, _ string) { cache.Refresh(path) }
-	foreign := joinPatterns(cfg.Private, cfg.NoProxy, cfg.NoSumDB, cfg.Publish)
+	foreign := joinPatterns(cfg.Private, cfg.NoProxy, cfg.NoSumDB, cfg.Publish, stores.onShelf())
 	mode, err := warm.ParseMode(cfg.Prefetch)
 	if err != nil {
 		return nil, errors.Join(err, stores.Close())
@@ -221,6 +221,41 @@ func openStores(data string) (s stores, err error) {
 		s.open = append(s.open, dir)
 	}
 	return s, nil
+}
+
+// onShelf returns patterns of the modules of which versions were published here: no
+// database knows them, also when nothing may be published any more.
+func (s stores) onShelf() Patterns {
+	paths, err := (&publish.Shelf{Store: s.published}).Modules(context.Background())
+	if err != nil {
+		return "" // there is no such folder, or it cannot be read: then nothing of it is served
+	}
+	return Patterns(strings.Join(paths, ","))
+}
+
+// known returns the hashes of what was kept of a version, from wherever it came.
+func (s stores) known(ctx context.Context, trust *godown.Trust, path, version string) (zip, mod string) {
+	req := godown.Request{Kind: godown.Zip, Path: path, Version: version}
+	zip = trust.Recall(ctx, req)
+	if text, err := s.small(ctx, req.Name()+"hash"); zip == "" && err == nil {
+		zip = strings.TrimSpace(string(text))
+	}
+	req.Kind = godown.Mod
+	mod = trust.Recall(ctx, req)
+	if data, err := s.small(ctx, req.Name()); mod == "" && err == nil {
+		mod = godown.HashMod(data)
+	}
+	return zip, mod
+}
+
+// small returns a small file of the store of modules.
+func (s stores) small(ctx context.Context, name string) ([]byte, error) {
+	f, err := s.modules.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f.Reader(), 16<<20))
 }
 
 // stage returns a temporary file that the shelf can take over.

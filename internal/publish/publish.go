@@ -61,8 +61,12 @@ func (s *Shelf) Publish(ctx context.Context, path, version string, zip io.Reader
 	defer release()
 	have, err := s.have(ctx, v)
 	if err == nil && have == "" && s.Known != nil {
-		if known := s.Known(ctx, path, version); known != "" && known != h1 {
-			return Receipt{}, &Conflict{path, version, known, h1}
+		knownZip, knownMod := s.Known(ctx, path, version)
+		if knownZip != "" && knownZip != h1 {
+			return Receipt{}, &Conflict{path, version, knownZip, h1}
+		}
+		if modSum := godown.HashMod(mod); knownMod != "" && knownMod != modSum {
+			return Receipt{}, &Conflict{path, version, knownMod, modSum}
 		}
 	}
 	switch {

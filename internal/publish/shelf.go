@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -25,12 +27,13 @@ type Shelf struct {
 	Store    godown.Store
 	Prefixes string // the modules that may be published, in the syntax of GOPRIVATE; empty: none
 
+	// Known returns the hashes, as go.sum has them, of the zip and the .mod of a version that was
+	// served from elsewhere before, such as from its repository; each may be empty. nil: none was.
+	Known func(ctx context.Context, path, version string) (zip, mod string)
+
 	// Published, if not nil, is told of each version that has been published
 	// with success, also of one that was there with the same content: what is
 	// known of its absence, and lists of its module, are out of date.
-	// Known returns the hash of a version that was served from elsewhere before,
-	// such as from its repository, or nothing; nil: none was.
-	Known     func(ctx context.Context, path, version string) string
 	Published func(path, version string)
 
 	mu   sync.Mutex // guards busy
@@ -166,4 +169,18 @@ func (s *Shelf) versions(ctx context.Context, req godown.Request) ([]string, err
 	}
 	semver.Sort(versions)
 	return versions, nil
+}
+
+// Modules returns the paths of the modules that have something on the shelf.
+func (s *Shelf) Modules(ctx context.Context) ([]string, error) {
+	found := make(map[string]bool)
+	for entry, err := range s.Store.List(ctx, "") {
+		if err != nil {
+			return nil, err
+		}
+		if req, err := godown.ParseRequest(entry.Name); err == nil {
+			found[req.Path] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found)), nil
 }

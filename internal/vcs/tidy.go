@@ -15,7 +15,7 @@ import (
 const (
 	maxPacks    = 60          // fetches after which a repository is made anew: git searches all packs for each object
 	tidyTimeout = time.Minute // waiting for another process to let go of a repository
-	oldTemp     = time.Hour   // age from which on a file in tmp is a leftover
+	oldTemp     = time.Minute // age beyond that of the longest command, from which on a file in tmp is a leftover
 )
 
 // tidy bounds what is kept, after something was fetched for r: a repository of
