@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/mod/module"
@@ -21,7 +20,7 @@ const maxArchive = 1 << 30
 // archiveZip writes to w the zip of a module whose attributes make git archive
 // give out other bytes than those of its objects.
 func (r *remote) archiveZip(ctx context.Context, dir string, w io.Writer, v module.Version, p place, listed []*zipEntry) error {
-	spool, err := newTempFile(filepath.Join(r.o.Dir, "tmp"))
+	spool, err := r.o.newTempFile()
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,10 @@ import (
 // maxBlobCache bounds the compressed files that are kept in memory, in bytes.
 const maxBlobCache = 64 << 20
 
-// largeBlob is the size above which a compressed file is not kept, in bytes.
+// packLevel is that of archive/zip.
+const packLevel = 5
+
+// largeBlob is the size above which a file is compressed into the zip straight, and not kept, in bytes.
 const largeBlob = 4 << 20
 
 // A blobKey names a file's content: an object of a repository. That of another
@@ -77,7 +80,7 @@ func (c *blobCache) take(ctx context.Context, key blobKey, pack func() (*packedB
 		}
 	}
 	b, err := pack()
-	if err == nil && int64(len(b.data)) <= largeBlob {
+	if err == nil {
 		c.put(key, b)
 	}
 	c.mu.Lock()
@@ -141,7 +144,7 @@ type packer struct {
 func (p *packer) pack(size int64, copy func(io.Writer) error) (*packedBlob, error) {
 	p.buf.Reset()
 	if p.w == nil {
-		w, err := flate.NewWriter(&p.buf, 5)
+		w, err := flate.NewWriter(&p.buf, packLevel)
 		if err != nil {
 			return nil, err
 		}

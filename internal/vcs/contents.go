@@ -2,6 +2,7 @@ package vcs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -86,8 +87,14 @@ func (r *remote) need(ctx context.Context, commit, ref string, others map[string
 	if err := batch.errs[commit]; err != nil {
 		return "", err
 	}
-	return r.where(ctx, commit)
+	if dir, err = r.where(ctx, commit); dir == "" && err == nil {
+		err = errChanged // it was cleared away in this moment
+	}
+	return dir, err
 }
+
+// errChanged says that what was found is no longer so, and is to be looked for anew.
+var errChanged = errors.New("the repository has changed meanwhile")
 
 // enlist returns the fetch that will bring the commit: that under way, or the next.
 func (r *remote) enlist(commit, ref string, others map[string]string) *contentsBatch {
@@ -138,20 +145,19 @@ func (r *remote) fetchContents(ctx context.Context, wants map[string]string) map
 	errs := make(map[string]error)
 	// To ask by hash saves asking for the references once more.
 	byRef := r.canFilter() != "yes"
+	made := r.generation("contents")
 	missing, err := r.fetchShallow(ctx, wants, byRef)
 	if f, ok := unknown(err); ok && f.broken {
-		if err = r.drop(ctx, "contents"); err == nil {
+		if err = r.drop(ctx, "contents", made); err == nil {
 			missing, err = r.fetchShallow(ctx, wants, byRef)
 		}
 	}
-	if _, ok := unknown(err); err != nil && (ok || isAbsent(err)) && len(wants) > 1 {
-		// One of them spoils it for all.
-		missing, err = nil, nil
+	if err != nil && len(wants) > 1 && mayBeOne(err) {
+		// One of them spoils it for all: it is too large, or not there.
 		for hash, ref := range wants {
-			if lost, oneErr := r.fetchShallow(ctx, map[string]string{hash: ref}, byRef); oneErr != nil || len(lost) > 0 {
-				missing = append(missing, hash)
-			}
+			errs[hash] = r.fetchContents(ctx, map[string]string{hash: ref})[hash]
 		}
+		return errs
 	} else if _, ok := unknown(err); ok || err != nil && isAbsent(err) {
 		missing, err = nil, nil
 		for hash := range wants {
@@ -168,6 +174,17 @@ func (r *remote) fetchContents(ctx context.Context, wants map[string]string) map
 		errs[hash] = r.fetchStubborn(ctx, hash, wants[hash], !byRef)
 	}
 	return errs
+}
+
+// mayBeOne reports whether what failed for many may succeed for some of them.
+func mayBeOne(err error) bool {
+	if _, ok := errors.AsType[*godown.Denied](err); ok {
+		return false
+	}
+	if _, ok := errors.AsType[*godown.BadStatus](err); ok {
+		return false
+	}
+	return !errors.Is(err, context.Canceled)
 }
 
 // fetchStubborn brings a commit that its reference no longer names, or that
@@ -271,9 +288,10 @@ func (r *remote) update(ctx context.Context, name string) error {
 		return err
 	}
 	_, err = r.repoRuns.do(ctx, r.o.closing, &r.o.working, name, func(ctx context.Context) (struct{}, error) {
+		made := r.generation(name)
 		err := r.updateAll(ctx, name, list)
 		if f, ok := unknown(err); ok && f.broken {
-			if err = r.drop(ctx, name); err == nil {
+			if err = r.drop(ctx, name, made); err == nil {
 				err = r.updateAll(ctx, name, list)
 			}
 		}
@@ -305,7 +323,7 @@ func (r *remote) updateAll(ctx context.Context, name string, list *refList) erro
 		if list.names["HEAD"] != "" {
 			specs += "+HEAD:refs/godown/head\n"
 		}
-		if err := r.fetch(ctx, dir, specs, false, append(options, "--prune")...); err != nil {
+		if err := r.fetch(ctx, dir, specs, false, append(options, "--prune", "--update-shallow")...); err != nil {
 			return err
 		}
 		return os.WriteFile(mark, []byte(list.sum), 0o600)

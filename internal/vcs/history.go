@@ -2,6 +2,7 @@ package vcs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,20 +51,36 @@ func (r *remote) fromHistory(ctx context.Context, settled func(out string) bool,
 	if err != nil {
 		return "", 0, err
 	}
-	if out, code, err = r.inHistory(ctx, name, args); err != nil {
-		if _, odd := unknown(err); odd {
-			if err = r.drop(ctx, name); err == nil {
-				if err = r.update(ctx, name); err == nil {
-					out, code, err = r.inHistory(ctx, name, args)
-				}
-			}
+	made := r.generation(name)
+	out, code, err = r.inHistory(ctx, name, args)
+	if _, odd := unknown(err); !odd {
+		return out, code, err
+	}
+	if changed, refsErr := r.hasChanged(ctx); changed || refsErr != nil {
+		return "", 0, errors.Join(refsErr, errChanged) // what was asked for may be no more
+	}
+	if err = r.drop(ctx, name, made); err == nil {
+		if err = r.update(ctx, name); err == nil {
+			out, code, err = r.inHistory(ctx, name, args)
 		}
 	}
 	return out, code, err
 }
 
+// hasChanged asks the remote, and reports whether it has other references than were known.
+func (r *remote) hasChanged(ctx context.Context) (bool, error) {
+	before, err := r.refs(ctx, r.o.TTL)
+	if err != nil {
+		return false, err
+	}
+	after, err := r.refs(ctx, 0)
+	return err == nil && after.sum != before.sum, err
+}
+
 // inHistory runs a git command on the history as it is here.
 func (r *remote) inHistory(ctx context.Context, name string, args []string) (out string, code int, err error) {
+	r.reading.RLock()
+	defer r.reading.RUnlock()
 	data, err := r.o.run(ctx, gitRun{dir: filepath.Join(r.dir, name), args: args})
 	if f, ok := unknown(err); ok && !f.broken && f.code == 1 { // its answer; others are failures
 		return "", f.code, nil

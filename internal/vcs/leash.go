@@ -2,8 +2,10 @@ package vcs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -32,7 +34,7 @@ type gitRun struct {
 const (
 	connectTimeout = 15 * time.Second
 	growthInterval = 200 * time.Millisecond
-	maxGitOutput   = 256 << 20 // bytes; a list of two million references
+	maxGitOutput   = 64 << 20 // bytes; a list of half a million references, or of as many files
 )
 
 // settings are given to every git command.
@@ -40,8 +42,8 @@ func gitSettings() []string {
 	return []string{
 		"core.hooksPath=" + os.DevNull, "core.fsmonitor=false", "core.askPass=", "core.logAllRefUpdates=false", "core.longpaths=true",
 		"gc.auto=0", "maintenance.auto=false", "fetch.unpackLimit=1", "fetch.writeCommitGraph=false", "fetch.parallel=1", "fetch.fsckObjects=false",
-		"fetch.recurseSubmodules=false", "submodule.recurse=false", "transfer.bundleURI=false", "protocol.version=2", "safe.directory=*", "safe.bareRepository=all",
-		"http.followRedirects=initial", "http.proactiveAuth=basic", "advice.detachedHead=false", "log.showSignature=false", "core.autocrlf=input", "core.eol=lf",
+		"fetch.recurseSubmodules=false", "submodule.recurse=false", "transfer.bundleURI=false", "protocol.version=2",
+		"http.followRedirects=initial", "advice.detachedHead=false", "log.showSignature=false", "core.autocrlf=input", "core.eol=lf",
 	}
 }
 
@@ -60,6 +62,7 @@ func (o *Origin) prepare() error {
 			return err
 		}
 	}
+	o.sweepTemp()
 	if o.GitConfig != "" && !o.User {
 		config, err := filepath.Abs(o.GitConfig)
 		if err != nil {
@@ -73,18 +76,58 @@ func (o *Origin) prepare() error {
 	return nil
 }
 
-// git runs git, and returns what it wrote to its standard output.
+// hostSlots returns the places for git commands that speak with a host: half of
+// all, so that one that hangs does not hold them all.
+func (o *Origin) hostSlots(host string) chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	slots, ok := o.hosts[host]
+	if !ok {
+		if len(o.hosts) >= maxRemembered {
+			clear(o.hosts) // some may then have more for a while
+		}
+		slots = make(chan struct{}, max(1, o.Jobs/2))
+		o.hosts[host] = slots
+	}
+	return slots
+}
+
+// createTemp makes a temporary file, and its folder if somebody has removed it.
+func (o *Origin) createTemp(pattern string) (*os.File, error) {
+	dir := filepath.Join(o.Dir, "tmp")
+	f, err := os.CreateTemp(dir, pattern)
+	if errors.Is(err, fs.ErrNotExist) && os.MkdirAll(dir, 0o700) == nil {
+		f, err = os.CreateTemp(dir, pattern)
+	}
+	return f, err
+}
+
+// run runs git, and returns what it wrote to its standard output.
 func (o *Origin) run(ctx context.Context, g gitRun) (stdout []byte, err error) {
 	if o.broken != nil {
 		return nil, o.broken
+	}
+	if g.dir == "" && g.remote == nil {
+		return nil, errors.New("git was to be run in no repository")
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("git was stopped after %v: %w", o.Timeout, context.DeadlineExceeded))
 	defer cancel()
 	var way *passage
 	if g.remote != nil {
+		host := o.hostSlots(g.remote.address.Host)
 		select {
-		case o.slots <- struct{}{}:
-			defer func() { <-o.slots }()
+		case host <- struct{}{}:
+			defer func() { <-host }()
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		slots := o.slots
+		if g.remote.key.private {
+			slots = o.ownSlots // strangers' hosts that hang do not hold them
+		}
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
@@ -93,7 +136,9 @@ func (o *Origin) run(ctx context.Context, g gitRun) (stdout []byte, err error) {
 		}
 		defer way.close()
 	}
+	var before int64
 	if g.remote != nil && g.dir != "" {
+		before = packsSize(g.dir, "*.pack")
 		var stop func()
 		ctx, stop = o.watchGrowth(ctx, g.dir)
 		defer stop()
@@ -104,16 +149,34 @@ func (o *Origin) run(ctx context.Context, g gitRun) (stdout []byte, err error) {
 		endGroup(cmd, grace)
 		return nil, context.Cause(ctx)
 	}
-	if out != nil && out.over {
+	if out != nil && out.over { // git was ended by its pipe
 		return nil, fmt.Errorf("git printed more than %d bytes", out.max)
 	}
 	if runErr != nil {
 		return nil, o.failure(ctx, g, way, stderr.buf.String(), runErr)
 	}
+	if g.remote != nil && g.dir != "" && packsSize(g.dir, "*.pack")-before > o.MaxFetch {
+		return nil, o.tooMuch() // it was quicker than the watch
+	}
 	if out != nil {
 		stdout = out.buf.Bytes()
 	}
 	return stdout, nil
+}
+
+func (o *Origin) tooMuch() error {
+	return fmt.Errorf("git has received more than %d bytes; if that is right, --git-fetch allows more", o.MaxFetch)
+}
+
+// packsSize returns how many bytes the packs of a repository that match have.
+func packsSize(dir, pattern string) (n int64) {
+	files, _ := filepath.Glob(filepath.Join(dir, "objects", "pack", pattern))
+	for _, file := range files {
+		if info, err := os.Stat(file); err == nil {
+			n += info.Size()
+		}
+	}
+	return n
 }
 
 // watchGrowth ends the context when what git is receiving into a repository has
@@ -132,15 +195,8 @@ func (o *Origin) watchGrowth(ctx context.Context, dir string) (context.Context, 
 			case <-ctx.Done():
 				return
 			}
-			arriving, _ := filepath.Glob(filepath.Join(dir, "objects", "pack", "tmp_*"))
-			var n int64
-			for _, file := range arriving {
-				if info, err := os.Stat(file); err == nil {
-					n += info.Size()
-				}
-			}
-			if n > o.MaxFetch {
-				cancel(fmt.Errorf("git was stopped when it had received more than %d bytes; if that is right, --git-fetch allows more", o.MaxFetch))
+			if packsSize(dir, "tmp_*") > o.MaxFetch {
+				cancel(o.tooMuch())
 				return
 			}
 		}
@@ -172,7 +228,7 @@ func (o *Origin) command(ctx context.Context, g gitRun, way *passage) (cmd *exec
 	cmd.Stdin = g.stdin
 	cmd.Stdout = g.stdout
 	if g.stdout == nil {
-		out = &bounded{max: maxGitOutput}
+		out = &bounded{max: maxGitOutput, strict: true}
 		cmd.Stdout = out
 	}
 	stderr = &bounded{max: maxStderr}
@@ -197,7 +253,8 @@ func (o *Origin) gitEnviron(g gitRun, way *passage) []string {
 	tmp := filepath.Join(o.Dir, "tmp")
 	env = append(env,
 		"GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS=", "SSH_ASKPASS_REQUIRE=never", "GCM_INTERACTIVE=never", // nobody is there to be asked
-		"GIT_HTTP_PROXY_AUTHMETHOD=basic", "GIT_NO_LAZY_FETCH=1", "GIT_LFS_SKIP_SMUDGE=1", "GIT_OPTIONAL_LOCKS=0", "GIT_NO_REPLACE_OBJECTS=1",
+		"GIT_CEILING_DIRECTORIES="+filepath.Dir(o.Dir), // without GIT_DIR, no repository further up counts
+		"GIT_ATTR_NOSYSTEM=1", "GIT_HTTP_PROXY_AUTHMETHOD=basic", "GIT_NO_LAZY_FETCH=1", "GIT_LFS_SKIP_SMUDGE=1", "GIT_OPTIONAL_LOCKS=0", "GIT_NO_REPLACE_OBJECTS=1",
 		"LC_ALL=C", // errors.go reads git's messages
 		"TMPDIR="+tmp, "TEMP="+tmp, "TMP="+tmp,
 	)
@@ -214,6 +271,9 @@ func (o *Origin) gitEnviron(g gitRun, way *passage) []string {
 	protocols := "none" // a missing object is missing, and is not fetched by the way
 	if g.remote != nil {
 		protocols = "https:ssh"
+		if g.remote.address.Scheme != "ssh" && !o.User && !(g.remote.key.private && o.GitConfig != "") {
+			protocols = "https" // ssh has its own preparations; insteadOf does not make them
+		}
 		if g.remote.key.insecure {
 			protocols += ":http"
 			env = append(env, "GIT_SSL_NO_VERIFY=1")
@@ -261,6 +321,10 @@ func (o *Origin) open(ctx context.Context, r *remote) (_ *passage, err error) {
 		}
 	} else {
 		way.settings(&b, r.address)
+		if !r.key.login && !o.User {
+			// The helpers of --git-config are not for what strangers name.
+			b.WriteString("[credential]\n\thelper =\n")
+		}
 		if o.Guard != nil {
 			if way.pass, err = o.Guard.Open(ctx, r.key.free, o.MaxFetch); err != nil {
 				return nil, err
@@ -271,7 +335,7 @@ func (o *Origin) open(ctx context.Context, r *remote) (_ *passage, err error) {
 	if b.Len() == 0 {
 		return way, nil
 	}
-	f, err := os.CreateTemp(filepath.Join(o.Dir, "tmp"), "git-*.config") // mode 0600
+	f, err := o.createTemp("git-*.config") // mode 0600
 	if err != nil {
 		return nil, err
 	}
@@ -291,7 +355,7 @@ func (w *passage) settings(b *strings.Builder, u *url.URL) {
 	origin := u.Scheme + "://" + u.Host
 	if w.login.User != "" || w.login.Password != "" {
 		helper := `!f() { test "$1" = get && printf 'username=%s\npassword=%s\n' "$GODOWN_GIT_USER" "$GODOWN_GIT_PASSWORD"; }; f`
-		fmt.Fprintf(b, "[credential]\n\thelper =\n[credential %s]\n\thelper = %s\n", quoteConfig(origin), quoteConfig(helper))
+		fmt.Fprintf(b, "[credential]\n\thelper =\n[credential %s]\n\thelper = %s\n[http]\n\tproactiveAuth = basic\n", quoteConfig(origin), quoteConfig(helper))
 		w.env = append(w.env, "GODOWN_GIT_USER="+w.login.User, "GODOWN_GIT_PASSWORD="+w.login.Password)
 	}
 	if len(w.login.Header) > 0 {

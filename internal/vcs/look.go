@@ -56,15 +56,19 @@ func (r *remote) look(ctx context.Context, commit, ref string, how thrift, paths
 		if how == whole {
 			others = r.takeHints(commit)
 		}
-		if dir, err = r.need(ctx, commit, ref, others); err != nil {
+		if dir, err = r.need(ctx, commit, ref, others); errors.Is(err, errChanged) && attempt < maxAttempts {
+			continue
+		}
+		if err != nil {
 			return looked{}, err
 		}
+		made := r.generation(repoName(dir))
 		l, err := r.lookInto(ctx, dir, commit, paths)
 		_, odd := unknown(err)
-		if err == nil || attempt > 0 || !odd && !errors.Is(err, errMissing) {
+		if err == nil || attempt >= maxAttempts || !odd && !errors.Is(err, errMissing) && !errors.Is(err, errChanged) {
 			return l, err
 		}
-		if err := r.drop(ctx, repoName(dir)); err != nil {
+		if err := r.drop(ctx, repoName(dir), made); err != nil {
 			return looked{}, err
 		}
 	}
@@ -132,11 +136,17 @@ func (r *remote) keep(commit string, l looked) {
 	}
 }
 
+// maxAttempts is how often what is here is made anew for one request, as it is
+// broken or was cleared away meanwhile.
+const maxAttempts = 3
+
 // maxKept is how large a file may be to be remembered, in bytes.
 const maxKept = 64 << 10
 
 // lookInto reads in a repository that has the commit whole.
 func (r *remote) lookInto(ctx context.Context, dir, commit string, paths []string) (looked, error) {
+	r.reading.RLock()
+	defer r.reading.RUnlock()
 	b, err := r.objects(ctx, dir)
 	if err != nil {
 		return looked{}, err

@@ -46,6 +46,9 @@ const (
 
 // objects begins to read in a repository.
 func (r *remote) objects(ctx context.Context, dir string) (*objects, error) {
+	if dir == "" {
+		return nil, errChanged
+	}
 	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
 	cmd, _, stderr := r.o.command(ctx, gitRun{dir: dir, args: []string{"cat-file", "--batch"}, stdout: io.Discard}, nil)
 	cmd.Stdout = nil

@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"path"
+	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,21 +59,24 @@ type Origin struct {
 
 	Moved func(Drift) // called when a tag that was served has moved; may be nil; must not block
 
-	once    sync.Once
-	broken  error // why nothing works
-	git     gitTool
-	slots   chan struct{} // one element for each git command that speaks with a remote
-	client  *clients
-	blobs   *blobCache
-	closing context.Context // of all work that callers share
-	close   context.CancelFunc
-	working sync.WaitGroup // shared work
+	once     sync.Once
+	broken   error // why nothing works
+	git      gitTool
+	slots    chan struct{} // one element for each git command that speaks with a remote
+	ownSlots chan struct{} // the same for private modules
+	zips     chan struct{} // one element for each zip that is being made
+	client   *clients
+	blobs    *blobCache
+	closing  context.Context // of all work that callers share
+	close    context.CancelFunc
+	working  sync.WaitGroup // shared work
 
-	mu      sync.Mutex             // guards the fields below
-	remotes map[remoteKey]*remote  // those in use, and some that were
-	roots   map[string]*foundRoot  // by module path: what find returned
-	known   map[string]knownModule // by module path: where it was found last
-	sizes   map[string]int64       // by folder of a remote: the bytes in it
+	mu      sync.Mutex               // guards the fields below
+	remotes map[remoteKey]*remote    // those in use, and some that were
+	roots   map[string]*foundRoot    // by module path: what find returned
+	known   map[string]knownModule   // by module path: where it was found last
+	hosts   map[string]chan struct{} // by host: one element for each git command that speaks with it
+	sizes   map[string]int64         // by folder of a remote: the bytes in it
 }
 
 // A Drift is a tag that names another commit than it did when a version was
@@ -104,10 +110,13 @@ func (o *Origin) init() {
 	setDefault(&o.MaxFetch, defaultMaxFetch)
 	setDefault(&o.MaxSize, defaultMaxSize)
 	o.slots = make(chan struct{}, o.Jobs)
+	o.ownSlots = make(chan struct{}, o.Jobs)
+	o.zips = make(chan struct{}, 2*runtime.GOMAXPROCS(0))
 	o.remotes = make(map[remoteKey]*remote)
 	o.roots = make(map[string]*foundRoot)
 	o.known = make(map[string]knownModule)
 	o.sizes = make(map[string]int64)
+	o.hosts = make(map[string]chan struct{})
 	o.blobs = newBlobCache(maxBlobCache)
 	o.client = newClients(o)
 	o.closing, o.close = context.WithCancel(context.Background())
@@ -138,9 +147,16 @@ func (o *Origin) Fetch(ctx context.Context, req godown.Request) (*godown.File, e
 		return nil, err
 	}
 	f, err := o.fetch(ctx, req)
+	if errors.Is(err, errChanged) && ctx.Err() == nil {
+		f, err = o.fetch(ctx, req)
+	}
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
+		if isAbsent(err) {
 			return nil, err
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			// A file of ours is missing, and not the module.
+			return nil, fmt.Errorf("direct: %v: %v", req, err)
 		}
 		if _, ok := errors.AsType[*godown.Denied](err); ok {
 			return nil, err
@@ -238,9 +254,20 @@ func (o *Origin) login(ctx context.Context, path string, u *url.URL) (godown.Log
 	return o.Login(ctx, u)
 }
 
-// withheld reports whether no login is shown to the host of u for a module.
-func (o *Origin) withheld(path string, u *url.URL) bool {
-	return !o.private(path) && hostOf(path) != u.Hostname()
+// withheld reports whether no login is shown to the host of u for a module. The
+// path of a private module in another spelling, with .git or in other letters, is
+// no private path, but would lead to the same repository.
+func (o *Origin) withheld(modulePath string, u *url.URL) bool {
+	if o.private(modulePath) {
+		return false
+	}
+	if hostOf(modulePath) != u.Hostname() {
+		return true
+	}
+	plain := strings.ToLower(strings.ReplaceAll(modulePath+"/", ".git/", "/"))
+	repo := strings.ToLower(u.Hostname()) + strings.TrimSuffix(strings.ToLower(path.Clean("/"+u.Path)), ".git")
+	private := strings.ToLower(o.Private)
+	return module.MatchPrefixPatterns(private, strings.TrimSuffix(plain, "/")) || module.MatchPrefixPatterns(private, repo)
 }
 
 // remember notes where a module is, for Pushed.

@@ -18,6 +18,9 @@ func tryLock(f *os.File) bool {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }
 
+// share locks f together with others that share it; it waits while one has it alone.
+func share(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_SH) }
+
 // ownGroup makes cmd the leader of a process group, so that what it starts
 // (git, ssh) ends with it. First all are asked to end: git then
 // removes its lock files, which would otherwise block the clone for good.

@@ -45,6 +45,9 @@ func (r *remote) refs(ctx context.Context, maxAge time.Duration) (*refList, erro
 		}
 		r.mu.Lock()
 		r.list = list
+		if len(list.names) > 0 {
+			r.is256 = list.sha256
+		}
 		r.mu.Unlock()
 		r.lookForDrift(list)
 		return list, nil
@@ -64,7 +67,7 @@ func (r *remote) askRefs(ctx context.Context) (*refList, error) {
 		g.args = []string{"ls-remote", "-q", r.remoteURL()}
 	}
 	if r.canFilter() == "" {
-		f, err := os.CreateTemp(filepath.Join(r.o.Dir, "tmp"), "packets-*")
+		f, err := r.o.createTemp("packets-*")
 		if err != nil {
 			return nil, err
 		}

@@ -28,6 +28,7 @@ type remoteKey struct {
 // A remote is a repository elsewhere, and what is kept of it here:
 //
 //	repos/KEY/lock       held (where files can be locked) while a process changes something
+//	repos/KEY/used       locked together by all who use it now
 //	repos/KEY/url        for people
 //	repos/KEY/filter     whether the remote can leave objects out: yes or no
 //	repos/KEY/contents   whole trees, without history, of the commits that were wanted
@@ -50,9 +51,12 @@ type remote struct {
 	repoRuns shared[string, struct{}] // changes a repository, by its name
 	contents contentsFetcher
 	writing  chan struct{} // held while a command changes one of the repositories
+	reading  sync.RWMutex  // held while one of them is read in; never while waiting for a remote
 
 	mu         sync.Mutex // guards the fields below
 	list       *refList
+	is256      bool                 // its objects have names by SHA-256
+	drops      map[string]int       // by repository: how often it was dropped
 	filter     string               // "", "yes" or "no"
 	seen       map[string]*snapshot // by commit: what is known of its files
 	hints      map[string]hint      // by commit: versions that will probably be wanted whole
@@ -126,12 +130,33 @@ func (r *remote) enter() (leave func()) {
 		now := time.Now()
 		_ = os.Chtimes(r.dir, now, now) // missing, where nothing was fetched yet
 	}
+	mark := r.markUsed()
 	return func() {
+		if mark != nil {
+			mark.Close()
+		}
 		r.mu.Lock()
 		r.users--
 		r.mu.Unlock()
 	}
 }
+
+// markUsed shows other processes that the remote is in use until the file is
+// closed; nil where that cannot be.
+func (r *remote) markUsed() *os.File {
+	if os.MkdirAll(r.dir, 0o700) != nil {
+		return nil
+	}
+	f, err := os.OpenFile(filepath.Join(r.dir, usedMark), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil
+	}
+	share(f)
+	return f
+}
+
+// usedMark is the file by which a remote is marked.
+const usedMark = "used"
 
 // write calls f while nobody else changes the repositories of the remote, in
 // this process or, where files can be locked, in another.
@@ -246,21 +271,44 @@ func sweepPacks(dir string) error {
 	return nil
 }
 
-// drop removes a repository that git cannot use, so that it is made anew.
-func (r *remote) drop(ctx context.Context, name string) error {
-	err := r.write(ctx, func() error { return os.RemoveAll(filepath.Join(r.dir, name)) })
+// drop removes a repository that git cannot use, so that it is made anew, when
+// nobody reads in it. made is what generation returned before it was found
+// unusable: one that was made anew since then is not dropped.
+func (r *remote) drop(ctx context.Context, name string, made int) error {
+	if name == "" || name == "." {
+		return errors.New("no repository was named")
+	}
+	return r.write(ctx, func() error {
+		r.reading.Lock()
+		defer r.reading.Unlock()
+		if r.generation(name) != made {
+			return nil
+		}
+		err := os.RemoveAll(filepath.Join(r.dir, name))
+		r.mu.Lock()
+		if r.drops == nil {
+			r.drops = make(map[string]int)
+		}
+		r.drops[name]++
+		clear(r.seen)
+		r.mu.Unlock()
+		r.contents.forget()
+		return err
+	})
+}
+
+// generation tells how often a repository was dropped.
+func (r *remote) generation(name string) int {
 	r.mu.Lock()
-	clear(r.seen)
-	r.mu.Unlock()
-	r.contents.forget()
-	return err
+	defer r.mu.Unlock()
+	return r.drops[name]
 }
 
 // sha256 reports whether the remote names objects by SHA-256.
 func (r *remote) sha256() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.list != nil && r.list.sha256
+	return r.is256
 }
 
 // module returns the module that the path names at root.
@@ -309,4 +357,9 @@ func (o *Origin) reach(ctx context.Context, path string, root *foundRoot) (*remo
 	return nil, firstErr
 }
 
-func isAbsent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+// isAbsent reports whether err says that the origin was asked and has no such
+// thing. A file of ours that is missing is something else.
+func isAbsent(err error) bool {
+	_, ok := errors.AsType[*godown.NotFound](err)
+	return ok
+}

@@ -181,9 +181,15 @@ func (m *mod) versionOf(ctx context.Context, c commit, asked string) (string, er
 	if err != nil {
 		return "", err
 	}
-	retracted := m.retracted(ctx, versions)
+	retracted, err := m.retracted(ctx, versions)
+	if err != nil {
+		return "", err
+	}
 	best, base := "", ""
 	for _, tag := range c.tags {
+		if old, ok := m.remote.served.of(tag); ok && old != c.hash {
+			continue // its version is another commit's for good
+		}
 		v, exact := m.ofTag(tag)
 		if asked != "" && v != "" && semver.Compare(v, asked) == 0 {
 			if exact {

@@ -151,6 +151,8 @@ type bounded struct {
 	buf  bytes.Buffer
 	max  int
 	over bool // something was dropped
+
+	strict bool // who writes too much gets an error, and ends by it
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
@@ -159,5 +161,8 @@ func (b *bounded) Write(p []byte) (int, error) {
 		fits, b.over = p[:room], true
 	}
 	b.buf.Write(fits)
+	if b.over && b.strict {
+		return len(fits), errors.New("more was written than is read")
+	}
 	return len(p), nil
 }

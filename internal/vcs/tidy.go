@@ -28,7 +28,7 @@ func (o *Origin) tidy(r *remote) {
 	for _, name := range subfolders(r.dir) {
 		packs, _ := filepath.Glob(filepath.Join(r.dir, name, "objects", "pack", "*.pack"))
 		if len(packs) > maxPacks {
-			_ = r.drop(ctx, name) // as good as before, but for the time to fetch it
+			_ = r.drop(ctx, name, r.generation(name)) // as good as before, but for the time to fetch it
 		}
 	}
 	type kept struct {
@@ -77,37 +77,39 @@ func (o *Origin) sizeOf(dir string, anew bool) int64 {
 
 // evict removes all that is kept of a remote, unless somebody uses it now.
 func (o *Origin) evict(ctx context.Context, dir string) bool {
-	var in *remote
+	var in []*remote // there is one for each way in which it is reached
 	o.mu.Lock()
 	for _, r := range o.remotes {
 		if r.dir == dir {
-			in = r
+			in = append(in, r)
 		}
 	}
 	o.mu.Unlock()
-	if in == nil { // of an earlier process, or of another
-		in = &remote{o: o, dir: dir, writing: make(chan struct{}, 1), seen: make(map[string]*snapshot)}
-	}
-	in.mu.Lock()
-	busy := in.users > 0
-	in.mu.Unlock()
-	if busy {
-		return false
-	}
-	err := in.write(ctx, func() error {
-		for _, name := range subfolders(dir) {
-			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
-				return err
-			}
+	if mark, err := os.OpenFile(filepath.Join(dir, usedMark), os.O_RDWR|os.O_CREATE, 0o600); err == nil {
+		defer mark.Close()
+		if !tryLock(mark) {
+			return false
 		}
-		return nil
-	})
-	in.mu.Lock()
-	clear(in.seen)
-	in.mu.Unlock()
-	in.contents.forget()
+	}
+	if in == nil { // of an earlier process, or of another
+		in = []*remote{{o: o, dir: dir, writing: make(chan struct{}, 1), seen: make(map[string]*snapshot)}}
+	}
+	for _, r := range in {
+		r.mu.Lock()
+		busy := r.users > 0
+		r.mu.Unlock()
+		if busy {
+			return false
+		}
+	}
+	ok := true
+	for _, name := range subfolders(dir) {
+		for _, r := range in {
+			ok = r.drop(ctx, name, r.generation(name)) == nil && ok
+		}
+	}
 	o.sizeOf(dir, true)
-	return err == nil
+	return ok
 }
 
 // sweepTemp removes the temporary files of processes that are no more.

@@ -36,6 +36,7 @@ func (r *remote) lookAtTips(ctx context.Context, commit, ref string, paths []str
 	wants[commit] = ref
 	name := fmt.Sprintf("tips-%d", depth)
 	for attempt := 0; ; attempt++ {
+		made := r.generation(name)
 		err := r.fetchTips(ctx, name, depth, commit, wants)
 		if err == nil {
 			err = r.readTips(ctx, name, wants, paths)
@@ -46,7 +47,7 @@ func (r *remote) lookAtTips(ctx context.Context, commit, ref string, paths []str
 		if f, ok := unknown(err); !ok || !f.broken || attempt > 0 {
 			return looked{}, err
 		}
-		if err := r.drop(ctx, name); err != nil {
+		if err := r.drop(ctx, name, made); err != nil {
 			return looked{}, err
 		}
 	}
@@ -139,6 +140,8 @@ func (r *remote) readTips(ctx context.Context, name string, wants map[string]str
 // readTipsOnce keeps what can be read of the tips. files has those that are
 // there, by their objects; the names of the others are returned.
 func (r *remote) readTipsOnce(ctx context.Context, dir string, wants map[string]string, paths []string, known map[string]map[string]treeEntry, files map[string][]byte) (missing []string, err error) {
+	r.reading.RLock()
+	defer r.reading.RUnlock()
 	b, err := r.objects(ctx, dir)
 	if err != nil {
 		return nil, err

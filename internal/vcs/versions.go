@@ -102,7 +102,10 @@ func (m *mod) latest(ctx context.Context) (infoFile, error) {
 	if err != nil {
 		return infoFile{}, err
 	}
-	retracted := m.retracted(ctx, versions)
+	retracted, err := m.retracted(ctx, versions)
+	if err != nil {
+		return infoFile{}, err
+	}
 	v := highest(versions, func(v string) bool { return !retracted(v) })
 	if v != "" {
 		i, err := m.stat(ctx, v)
@@ -135,7 +138,10 @@ func (m *mod) newest(ctx context.Context, prefix string) (infoFile, error) {
 	if err != nil {
 		return infoFile{}, err
 	}
-	retracted := m.retracted(ctx, versions)
+	retracted, err := m.retracted(ctx, versions)
+	if err != nil {
+		return infoFile{}, err
+	}
 	v := highest(versions, func(v string) bool {
 		return strings.HasPrefix(v, prefix+".") && semver.Compare(v, prefix) >= 0 && !retracted(v)
 	})
@@ -165,25 +171,30 @@ func highest(versions []string, allowed func(string) bool) string {
 }
 
 // retracted returns what tells retracted versions: those that the go.mod of the
-// highest version names. Where that cannot be read, none is.
-func (m *mod) retracted(ctx context.Context, versions []string) func(string) bool {
+// highest version names. Where there is none, or it makes no sense, none is.
+func (m *mod) retracted(ctx context.Context, versions []string) (func(string) bool, error) {
 	none := func(string) bool { return false }
 	v := highest(versions, func(v string) bool { return !strings.HasSuffix(v, "+incompatible") })
 	if v == "" {
-		return none
+		return none, nil
 	}
-	refs, err := m.remote.refs(ctx, m.remote.o.TTL)
+	c, err := m.resolve(ctx, v)
+	if isAbsent(err) {
+		return none, nil
+	}
 	if err != nil {
-		return none
+		return nil, err
 	}
-	tag := "refs/tags/" + m.tagPrefix() + v
-	p, err := m.locate(ctx, commit{hash: refs.names[tag], ref: tag}, v, little)
-	if err != nil || p.gomod == nil {
-		return none
+	p, err := m.locate(ctx, c, v, little)
+	if isAbsent(err) || err == nil && p.gomod == nil {
+		return none, nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	f, err := modfile.ParseLax("go.mod", p.gomod, nil)
 	if err != nil {
-		return none
+		return none, nil
 	}
 	return func(v string) bool {
 		for _, r := range f.Retract {
@@ -192,7 +203,7 @@ func (m *mod) retracted(ctx context.Context, versions []string) func(string) boo
 			}
 		}
 		return false
-	}
+	}, nil
 }
 
 // canBeVersion reports whether a tag, without its folder, is a version, or one

@@ -23,6 +23,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/godown-dev/godown"
+	"github.com/klauspost/compress/flate"
 	"golang.org/x/mod/module"
 	modzip "golang.org/x/mod/zip"
 )
@@ -74,19 +75,23 @@ func (m *mod) zip(ctx context.Context, version string) (*godown.File, error) {
 			r.o.fetchHinted(ctx, r)
 			dir, err = r.need(ctx, p.commit.hash, p.commit.ref, r.takeHints(p.commit.hash))
 		}
+		if errors.Is(err, errChanged) && attempt < maxAttempts {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
+		made := r.generation(repoName(dir))
 		f, err := m.makeZip(ctx, dir, version, p, gomod)
 		_, odd := unknown(err)
 		if err == nil {
 			return f, nil
 		}
-		if attempt > 0 || !odd && !errors.Is(err, errMissing) {
+		if attempt >= maxAttempts || !odd && !errors.Is(err, errMissing) && !errors.Is(err, errChanged) {
 			return nil, err
 		}
 		// What git has here is not what it should be.
-		if err := r.drop(ctx, repoName(dir)); err != nil {
+		if err := r.drop(ctx, repoName(dir), made); err != nil {
 			return nil, err
 		}
 	}
@@ -98,6 +103,14 @@ func repoName(dir string) string { return filepath.Base(dir) }
 // makeZip makes the zip of the module at p, from the repository in dir.
 func (m *mod) makeZip(ctx context.Context, dir, version string, p place, gomod []byte) (_ *godown.File, err error) {
 	r := m.remote
+	select {
+	case r.o.zips <- struct{}{}:
+		defer func() { <-r.o.zips }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	r.reading.RLock()
+	defer r.reading.RUnlock()
 	b, err := r.objects(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -107,7 +120,7 @@ func (m *mod) makeZip(ctx context.Context, dir, version string, p place, gomod [
 	if err != nil {
 		return nil, err
 	}
-	tmp, err := newTempFile(filepath.Join(r.o.Dir, "tmp"))
+	tmp, err := r.o.newTempFile()
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +199,7 @@ func (r *remote) filesOf(ctx context.Context, b *objects, dir string, p place, g
 		if e.name == "go.mod" && e.mode.IsRegular() {
 			e.data = gomod
 		}
-		if exact && isAttributes(e.name) && e.mode.IsRegular() {
+		if exact && isAttributes(e.name) { // also a link: git reads its text
 			_, data, err := b.read(e.id, maxFile)
 			if err != nil {
 				return nil, false, err
@@ -215,6 +228,9 @@ func parseTreeLine(line, dir string) (e *zipEntry, ok bool, err error) {
 	}
 	if f[1] != "blob" {
 		return nil, false, nil
+	}
+	if f[3] == "BAD" {
+		return nil, false, fmt.Errorf("%w: %s", errMissing, f[2])
 	}
 	size, err := strconv.ParseInt(f[3], 10, 64)
 	if err != nil || size < 0 || !isHash(f[2]) {
@@ -252,18 +268,16 @@ func (r *remote) packZip(b *objects, dir string, w io.Writer, v module.Version, 
 	}
 	whole := sha256.New()
 	out := zip.NewWriter(io.MultiWriter(w, whole))
+	out.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, packLevel) })
 	p := new(packer)
 	lines := make([]string, 0, len(checked.Valid)) // as dirhash.Hash1 has them, by name
 	for _, name := range checked.Valid {
-		blob, err := r.blob(b, p, byName[name])
+		full := v.Path + "@" + v.Version + "/" + name
+		sum, err := r.add(out, full, b, p, byName[name])
 		if err != nil {
 			return nil, err
 		}
-		full := v.Path + "@" + v.Version + "/" + name
-		if err := addPacked(out, full, blob); err != nil {
-			return nil, err
-		}
-		lines = append(lines, fmt.Sprintf("%s\x00%x", full, blob.sum))
+		lines = append(lines, fmt.Sprintf("%s\x00%x", full, sum))
 	}
 	if err := out.Close(); err != nil {
 		return nil, err
@@ -278,6 +292,24 @@ func (r *remote) packZip(b *objects, dir string, w io.Writer, v module.Version, 
 		H1:     "h1:" + base64.StdEncoding.EncodeToString(sum.Sum(nil)),
 		SHA256: [sha256.Size]byte(whole.Sum(nil)),
 	}, nil
+}
+
+// add adds a file to a zip, and returns the SHA-256 of what it holds.
+func (r *remote) add(out *zip.Writer, name string, b *objects, p *packer, e *zipEntry) (sum [sha256.Size]byte, err error) {
+	if e.id != "" && e.size > largeBlob {
+		w, err := out.Create(name)
+		if err != nil {
+			return sum, err
+		}
+		h := sha256.New()
+		err = b.copy(io.MultiWriter(w, h), e.id, e.size)
+		return [sha256.Size]byte(h.Sum(nil)), err
+	}
+	blob, err := r.blob(b, p, e)
+	if err != nil {
+		return sum, err
+	}
+	return blob.sum, addPacked(out, name, blob)
 }
 
 // addPacked adds a file as archive/zip adds one that is compressed while it is written.
@@ -364,8 +396,8 @@ func (r *remote) blob(b *objects, p *packer, e *zipEntry) (*packedBlob, error) {
 // A tempFile is a file that is removed when it is closed.
 type tempFile struct{ *os.File }
 
-func newTempFile(dir string) (*tempFile, error) {
-	f, err := os.CreateTemp(dir, "zip-*")
+func (o *Origin) newTempFile() (*tempFile, error) {
+	f, err := o.createTemp("zip-*")
 	if err != nil {
 		return nil, err
 	}
