@@ -138,7 +138,12 @@ func (c *Cache) Fetch(ctx context.Context, req Request) (*File, error) {
 	if err := c.knownAbsent(req); err != nil {
 		return nil, err
 	}
-	for range 3 {
+	for attempt := range 20 {
+		// On a busy machine it may take a moment until what is set aside as bad, and what
+		// takes its place, is seen alike everywhere.
+		if err := waitFor(ctx, time.Duration(max(0, attempt-1))*time.Millisecond); err != nil {
+			return nil, err
+		}
 		f, err := c.await(ctx, req, nil)
 		if err != errLanded {
 			return f, err
@@ -150,6 +155,21 @@ func (c *Cache) Fetch(ctx context.Context, req Request) (*File, error) {
 		}
 	}
 	return nil, fmt.Errorf("%v vanishes from the store as soon as it is there", req)
+}
+
+// waitFor waits so long.
+func waitFor(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // knownAbsent returns the remembered error for what upstream was found not to have.

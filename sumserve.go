@@ -117,7 +117,7 @@ func (s *Sums) fetchLookup(ctx context.Context, name string) (*File, error) {
 		return nil, &NotFound{Text: fmt.Sprintf("version %.100q is not canonical", version)}
 	}
 	if path != "golang.org/toolchain" && module.MatchPrefixPatterns(s.Private, path) {
-		return nil, &NotFound{Text: fmt.Sprintf("%s is private here, and the checksum database is not asked about it;\nset GONOSUMDB or GOPRIVATE as the proxy has it", path)}
+		return nil, &NotFound{Text: fmt.Sprintf("%s is private here, and the checksum database is not asked about it;\nset GONOSUMDB as the proxy has it", path)}
 	}
 	if err := s.loadHead(ctx); err != nil {
 		return nil, err

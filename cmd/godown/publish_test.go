@@ -218,7 +218,7 @@ func TestPublish(t *testing.T) {
 		{"flags win", []string{"GODOWN_SERVER=https://x.example", "GODOWN_TOKEN=s3cret-bad", "T=" + goodToken}, []string{"--server", p.url, "--token", "env:T", dir, "v1.2.0"}, 0, "published example.com/m@v1.2.0", ""},
 		{"other content", []string{"GODOWN_SERVER=" + p.url, "GODOWN_TOKEN=" + goodToken}, []string{simpleModule(t, "two"), "v1.0.0"}, 1, "",
 			"godown: publish: " + p.url + " has answered 409 Conflict: example.com/m@v1.0.0 was published before with other content"},
-		{"bad token", []string{"GODOWN_SERVER=" + p.url, "GODOWN_TOKEN=s3cret"}, []string{dir, "v1.3.0"}, 1, "", "401 Unauthorized: publishing needs the header"},
+		{"bad token", []string{"GODOWN_SERVER=" + p.url, "GODOWN_TOKEN=s3cret"}, []string{dir, "v1.3.0"}, 1, "", "401 Unauthorized: the token is none of those that may publish here"},
 		{"other module", []string{"GODOWN_SERVER=" + p.url, "GODOWN_TOKEN=" + goodToken}, []string{writeTree(t, map[string]string{"go.mod": "module example.com/x\n"}), "v1.0.0"}, 1, "",
 			"403 Forbidden: refused by publish: example.com/x is none of"},
 		{"dry", nil, []string{"--dry-run", dir, "v1.4.0"}, 0, "nothing was uploaded", ""},

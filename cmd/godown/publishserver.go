@@ -145,7 +145,7 @@ func (p *publisher) admit(w http.ResponseWriter, r *http.Request) (v module.Vers
 		return v, refuse(http.StatusForbidden, "nothing can be published here: the server's configuration has no token for it; set %s to where one stands, such as env:NAME or file:PATH", publishTokenKey)
 	case !ok:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="godown publish"`)
-		return v, refuse(http.StatusUnauthorized, publishAuthText)
+		return v, refuse(http.StatusUnauthorized, "the token is none of those that may publish here; "+publishAuthText)
 	}
 	req, err := godown.ParseRequest(strings.TrimPrefix(r.URL.Path, publishPage))
 	if err != nil {

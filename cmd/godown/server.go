@@ -92,13 +92,15 @@ const leastToken = 8
 // tokensOf returns the tokens in a text, one a line; lines that begin with # are remarks.
 func tokensOf(text string) ([]string, error) {
 	var tokens []string
+	number := 0
 	for line := range strings.Lines(text) {
+		number++
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
 		if len(line) < leastToken || strings.ContainsAny(line, " \t") {
-			return nil, fmt.Errorf("%s holds a line that is no token: a token has at least %d characters and no blanks, and stands on a line of its own", publishTokenKey, leastToken)
+			return nil, fmt.Errorf("line %d of what %s names is no token: a token has at least %d characters and no blanks, and stands on a line of its own", number, publishTokenKey, leastToken)
 		}
 		tokens = append(tokens, line)
 	}

@@ -49,7 +49,7 @@ func (o *Origin) lookup(ctx context.Context, path string) (*foundRoot, error) {
 		if prefix, repo, ok := r.match(path); ok {
 			u, err := parseRepoURL(repo)
 			if err != nil {
-				return nil, fmt.Errorf("the rule for %s gives a repository that %w", r.Match, err)
+				return nil, &godown.NotFound{Text: fmt.Sprintf("%s: the rule for %s gives a repository whose URL %v", path, r.Match, err)}
 			}
 			return &foundRoot{prefix: prefix, vcs: "git", urls: []*url.URL{u}, base: r.Subdir}, nil
 		}

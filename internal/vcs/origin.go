@@ -151,6 +151,9 @@ func (o *Origin) Fetch(ctx context.Context, req godown.Request) (*godown.File, e
 		f, err = o.fetch(ctx, req)
 	}
 	if err != nil {
+		if t, ok := errors.AsType[*told](err); ok {
+			return nil, t.err
+		}
 		if isAbsent(err) {
 			return nil, err
 		}
@@ -211,8 +214,18 @@ func (o *Origin) other(ctx context.Context, req godown.Request, system string) (
 	if o.Other == nil {
 		return nil, fmt.Errorf("%s cannot be fetched here, only what is kept in git", system)
 	}
-	return o.Other.Fetch(ctx, req)
+	f, err := o.Other.Fetch(ctx, req)
+	if err != nil {
+		return nil, &told{err}
+	}
+	return f, nil
 }
+
+// told is an error that says by itself what it is about.
+type told struct{ err error }
+
+func (e *told) Error() string { return e.err.Error() }
+func (e *told) Unwrap() error { return e.err }
 
 // fromProxy asks the module proxy that a page names as the module's place.
 func (o *Origin) fromProxy(ctx context.Context, req godown.Request, root *foundRoot) (*godown.File, error) {

@@ -32,6 +32,9 @@ func (r Rule) Check() error {
 	if r.Match == "" || strings.HasPrefix(r.Match, "/") || strings.HasSuffix(r.Match, "/") || strings.Contains(r.Match, "//") {
 		return errors.New("match must be a pattern of path elements such as corp.example.com/*")
 	}
+	if strings.Contains(r.Match, "**") {
+		return errors.New("match has **; a * stands for one element, and what lies below needs none")
+	}
 	if _, err := path.Match(r.Match, ""); err != nil || strings.ContainsAny(r.Match, `?[]\`) {
 		return errors.New("match knows no other wildcard than *")
 	}

@@ -45,7 +45,7 @@ func TestRules(t *testing.T) {
 	}
 	for _, r := range []Rule{
 		{"", "https://x.example/a", ""}, {"a/", "https://x.example/a", ""}, {"a.example/[x]", "https://x.example/a", ""},
-		{"a.example/*", "https://x.example/{2}", ""}, {"a.example/*", "file:///{1}", ""}, {"a.example/*", "ext::sh -c {1}", ""},
+		{"a.example/*", "https://x.example/{2}", ""}, {"a.example/**", "https://x.example/{1}", ""}, {"a.example/*", "file:///{1}", ""}, {"a.example/*", "ext::sh -c {1}", ""},
 		{"a.example/*", "git@x.example:{1}", ""}, {"a.example/*", "https://u:p@x.example/{1}", ""}, {"a.example", "https://x.example/a", "../b"},
 		{"a.example", "https://x.example/a", "-b"}, {"a.example", "https://x.example/a", "/b"},
 	} {
