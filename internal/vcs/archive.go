@@ -25,10 +25,11 @@ func (r *remote) archiveZip(ctx context.Context, dir string, w io.Writer, v modu
 		return err
 	}
 	defer spool.Close()
-	// Not --end-of-options: git archive of old versions does not know it, and both are ours.
 	args := []string{"archive", "--format=tar", p.commit.hash}
 	if p.dir != "" {
-		args = append(args, p.dir)
+		// The folder is of the module's path, which a stranger chose: -ofile/x is one. So it
+		// is written as what can be no option and no pattern, for every version of git.
+		args = append(args, ":(top,literal)"+p.dir)
 	}
 	limited := &limitedWriter{w: spool, left: maxArchive}
 	if _, err := r.o.run(ctx, gitRun{dir: dir, args: args, stdout: limited}); err != nil {
@@ -43,6 +44,15 @@ func (r *remote) archiveZip(ctx context.Context, dir string, w io.Writer, v modu
 	files, err := tarFiles(spool, p.dir)
 	if err != nil {
 		return err
+	}
+	inTree := 0
+	for _, e := range listed {
+		if e.id != "" {
+			inTree++
+		}
+	}
+	if len(files) != inTree {
+		return fmt.Errorf("git archive gave %d files, where the commit has %d", len(files), inTree)
 	}
 	for _, e := range listed { // the LICENSE of the repository
 		if e.id == "" {

@@ -134,9 +134,15 @@ func parseRefs(out []byte) (*refList, error) {
 			peeled[tag] = hash
 			continue
 		}
+		if strings.ContainsAny(name, "~^:?*[\\") {
+			continue // nor such a one, and in a refspec it would mean something else
+		}
 		list.names[name] = hash
 	}
 	for tag, hash := range peeled {
+		if list.names[tag] == "" {
+			continue
+		}
 		list.names[tag] = hash
 	}
 	var all []string
