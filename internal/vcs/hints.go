@@ -1,9 +1,6 @@
 package vcs
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // hint notes that a version's .info was asked for: the go command does so for
 // versions whose zips it will want, and for them alone. They are fetched along
@@ -36,36 +33,4 @@ func (r *remote) takeHints(commit string) map[string]string {
 	}
 	clear(r.hints)
 	return wants
-}
-
-// fetchHinted begins to fetch what will probably be wanted of other remotes than
-// one of which a zip is wanted now: who has asked for versions and begins to
-// take their zips goes on to the others.
-func (o *Origin) fetchHinted(ctx context.Context, than *remote) {
-	var others []*remote
-	o.mu.Lock()
-	for _, r := range o.remotes {
-		if r != than && r.hinted() {
-			others = append(others, r)
-		}
-	}
-	o.mu.Unlock()
-	for _, r := range others {
-		wants := r.takeHints("")
-		for hash, ref := range wants {
-			if dir, err := r.where(ctx, hash); err != nil || dir != "" {
-				delete(wants, hash)
-				continue
-			}
-			r.enlist(hash, ref, wants)
-			break
-		}
-	}
-}
-
-// hinted reports whether something will probably be wanted.
-func (r *remote) hinted() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.hints) > 0
 }

@@ -72,7 +72,6 @@ func (m *mod) zip(ctx context.Context, version string) (*godown.File, error) {
 	for attempt := 0; ; attempt++ {
 		dir, err := r.where(ctx, p.commit.hash)
 		if err == nil && dir == "" {
-			r.o.fetchHinted(ctx, r)
 			dir, err = r.need(ctx, p.commit.hash, p.commit.ref, r.takeHints(p.commit.hash))
 		}
 		if errors.Is(err, errChanged) && attempt < maxAttempts {
