@@ -33,6 +33,11 @@ type Dir struct {
 	stage stage
 
 	listing sync.Mutex // guards the rewriting of list files
+
+	syncing sync.Mutex      // guards rooted
+	rooted  map[string]bool // folders whose entries in those above them are durable
+
+	swapping chan struct{} // holds a value while a Swap of this process is under way
 }
 
 // asideDir is where bad files are set aside. Like the folder of temporary
@@ -50,7 +55,7 @@ func OpenDir(folder string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	d := &Dir{root: root}
+	d := &Dir{root: root, swapping: make(chan struct{}, 1)}
 	d.stage.root = root
 	d.stage.clean()
 	return d, nil
@@ -156,15 +161,39 @@ func (d *Dir) move(tmp *os.File, name string, keepOpen bool) error {
 	if err := d.root.Rename(d.stage.rel(tmp), filepath.FromSlash(name)); err != nil {
 		return err
 	}
+	return d.syncUp(dir, missing != nil)
+}
+
+// maxRooted bounds the memory of folders that are known to be durable.
+const maxRooted = 10_000
+
+// syncUp makes durable what was put into a folder, and the folder itself. Those
+// above it may be new, too: another process, or one that has crashed, may have made
+// them and not come as far as this. It is enough to see to that once.
+func (d *Dir) syncUp(dir string, isNew bool) error {
+	var passed []string
 	for {
 		if err := d.syncDir(dir); err != nil {
 			return err
 		}
-		if missing == nil || dir == "." {
-			return nil
+		d.syncing.Lock()
+		known := !isNew && d.rooted[dir]
+		d.syncing.Unlock()
+		if dir == "." || known {
+			break
 		}
-		dir = path.Dir(dir) // it may be new as well
+		passed = append(passed, dir)
+		dir = path.Dir(dir)
 	}
+	d.syncing.Lock()
+	defer d.syncing.Unlock()
+	if d.rooted == nil || len(d.rooted) > maxRooted {
+		d.rooted = make(map[string]bool)
+	}
+	for _, dir := range passed {
+		d.rooted[dir] = true
+	}
+	return nil
 }
 
 func (d *Dir) syncDir(dir string) error {

@@ -69,6 +69,9 @@ var ErrStalled = errors.New("the body stalled")
 // ErrRange says that an upstream answered with another range than it was asked for.
 var ErrRange = errors.New("the range is not what was asked for")
 
+// ErrChanged says that a file does not hold what its [Swapper] was told that it does.
+var ErrChanged = errors.New("the file holds something else")
+
 // Mismatch says that content is not what it is claimed to be: another hash
 // than the checksum database proves, a zip that breaks the rules, a login page
 // under a module's name. Who gave it is lying or broken.
@@ -99,10 +102,11 @@ func (e *Unverified) Error() string {
 func (e *Unverified) Unwrap() error { return e.Err }
 
 // SecurityError says that a checksum database contradicts itself: it has
-// signed two histories, or a proof does not hold. It is never the reader's fault.
+// signed two histories, and nothing new is believed of it until an operator has
+// looked. It is never the reader's fault.
 type SecurityError struct {
 	Database string
-	Detail   string // the evidence, many lines
+	Detail   string // what to do, and the evidence; many lines
 }
 
 func (e *SecurityError) Error() string {

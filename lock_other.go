@@ -1,10 +1,16 @@
-//go:build !unix || solaris || illumos || aix
+//go:build !windows && (!unix || solaris || illumos || aix)
 
 package godown
 
-import "os"
+import (
+	"errors"
+	"os"
+)
 
-// tryLock reports whether f's folder may be removed. Without flock nothing can
-// be told; Windows refuses to remove what another process has open, which
-// serves the same end.
+// tryLock reports whether f's folder may be removed: without flock nothing can be told.
 func tryLock(*os.File) bool { return true }
+
+// openLocked gives an error: it is better to swap nothing than to swap without a lock.
+func openLocked(root *os.Root, name string) (*os.File, error) {
+	return nil, &os.PathError{Op: "lock", Path: name, Err: errors.ErrUnsupported}
+}

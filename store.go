@@ -36,6 +36,21 @@ type Entry struct {
 	Time time.Time // when it was put
 }
 
+// A Swapper is a Store whose files can be replaced by who knows what they hold:
+// compare-and-swap, on which several processes can agree. A [Dir] is one.
+type Swapper interface {
+	// Swap stores data under name if the file holds exactly old; a nil old means
+	// that there is no such file, an empty one that it is empty. Where the file
+	// holds something else the error is an [ErrChanged], and nothing was changed.
+	// After any other error it is open whether the file was changed.
+	//
+	// Swap is atomic between goroutines and between processes, and durable when
+	// it returns nil; to swap what was read for itself makes it so. It is atomic
+	// towards other Swaps only: Put and Delete do not wait for it, and a file
+	// that several writers contend for is changed by Swap alone.
+	Swap(ctx context.Context, name string, old, data []byte) error
+}
+
 // A stager is a Store that offers temporary files that Put can move into place.
 type stager interface {
 	Stage() (*os.File, error)

@@ -41,6 +41,8 @@ var flaws = []string{
 	"store/keeps half a file", "store/deletes once", "store/lists everything",
 	"source/absent is another error", "source/cancelled is absent", "source/wrong bytes", "source/wrong size",
 	"verifier/believes everything", "verifier/forgets",
+	"swapper/takes any name", "swapper/empty is absent", "swapper/compares sizes", "swapper/creates only",
+	"swapper/looks too early", "swapper/keeps the buffer",
 }
 
 // TestSuitesFindFlaws runs each suite on broken implementations, in processes
@@ -73,6 +75,8 @@ func TestFlawed(t *testing.T) {
 	switch suite {
 	case "store":
 		godowntest.TestStore(t, func(*testing.T) godown.Store { return newMemory(flaw) })
+	case "swapper":
+		godowntest.TestSwapper(t, func(*testing.T) godown.Store { return newMemory(flaw) })
 	case "source":
 		godowntest.TestSource(t, flawed(mods, flaw), mods)
 	case "verifier":
