@@ -1,0 +1,160 @@
+package sumlog
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/godown-dev/godown"
+	"github.com/godown-dev/godown/internal/sumlog/index"
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Recall returns the number and the text of a version's record. That the log
+// has none is an fs.ErrNotExist.
+func (l *Log) Recall(ctx context.Context, m module.Version) (int64, []byte, error) {
+	s, head := l.current()
+	id, text, err := l.find(ctx, s, m)
+	if err == nil && id >= head.tree.N {
+		return 0, nil, noRecord(m)
+	}
+	return id, text, err
+}
+
+func noRecord(m module.Version) error {
+	return &godown.NotFound{Text: "no record of " + m.String()}
+}
+
+// find looks for the record of a version.
+func (l *Log) find(ctx context.Context, s *state, m module.Version) (int64, []byte, error) {
+	ids, err := l.index.Find(ctx, index.KeyOf(m.Path, m.Version))
+	if err != nil {
+		return 0, nil, fmt.Errorf("checksum database %s: %w", l.Name, cloak(err))
+	}
+	for _, id := range ids {
+		if id >= s.tree.N {
+			continue // it was appended after s
+		}
+		text, err := l.record(ctx, s, id)
+		if err != nil {
+			return 0, nil, err
+		}
+		if strings.HasPrefix(string(text), m.Path+" "+m.Version+" ") {
+			return id, text, nil
+		}
+	}
+	return 0, nil, noRecord(m)
+}
+
+// Lookup returns the number and the text of a version's record, and appends it
+// if there is none yet. That there is no such version is an fs.ErrNotExist.
+func (l *Log) Lookup(ctx context.Context, m module.Version) (int64, []byte, error) {
+	id, text, err := l.Recall(ctx, m)
+	if !errors.Is(err, fs.ErrNotExist) || l.Origin == nil || len(l.Signers) == 0 {
+		return id, text, err
+	}
+	l.look(ctx, batchWait) // another process may have it, and Origin's work is not little
+	if id, text, err := l.Recall(ctx, m); !errors.Is(err, fs.ErrNotExist) {
+		return id, text, err
+	}
+	made, err := l.Origin(ctx, m)
+	if err != nil {
+		return 0, nil, err
+	}
+	id, have, err := l.append(ctx, m, made)
+	if err == nil && string(have) != string(made) {
+		l.differs(ctx, m, have, made)
+	}
+	return id, have, err
+}
+
+// differs tells that another process has appended another record than ours would have been.
+func (l *Log) differs(ctx context.Context, m module.Version, have, made []byte) {
+	l.Alarm(godown.Alarm{
+		Kind: "mismatch", Request: godown.Request{Kind: godown.Zip, Path: m.Path, Version: m.Version}, Origin: l.Name,
+		Err: fmt.Errorf("checksum database %s has a record of %v that says\n%sbut here it would be\n%s", l.Name, m, have, made),
+	})
+	if l.Differs != nil {
+		l.Differs(ctx, m)
+	}
+}
+
+// maxNotes bounds what waits to be noted; what comes beyond is entered when somebody looks it up.
+const maxNotes = 10_000
+
+// Note has a version entered into the log when there is time, if it is not there.
+func (l *Log) Note(m module.Version) {
+	if l.Origin == nil || len(l.Signers) == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.noted[m] || len(l.notes) >= maxNotes {
+		return
+	}
+	l.noted[m] = true
+	l.notes = append(l.notes, m)
+	if !l.noting {
+		l.noting = true
+		l.working.Go(l.enterNotes)
+	}
+}
+
+// enterNotes enters what was noted, until that is all.
+func (l *Log) enterNotes() {
+	for {
+		l.mu.Lock()
+		if len(l.notes) == 0 {
+			l.noting = false
+			l.mu.Unlock()
+			return
+		}
+		m := l.notes[0]
+		l.notes = l.notes[1:]
+		l.mu.Unlock()
+		l.enter(m)
+		l.mu.Lock()
+		delete(l.noted, m)
+		l.mu.Unlock()
+	}
+}
+
+// enter appends the record of a version, and does not wait until that is done.
+// If it cannot be made now that is for a client's lookup to tell.
+func (l *Log) enter(m module.Version) {
+	ctx, cancel := context.WithTimeout(l.ctx, commitTimeout)
+	defer cancel()
+	if _, _, err := l.Recall(ctx, m); !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if made, err := l.Origin(ctx, m); err == nil {
+		_ = l.enqueue(&entry{module: m, text: made})
+	}
+}
+
+// checkRecord returns an error if text is not what a record of m can be: the
+// lines of go.sum for its zip and its go.mod.
+func checkRecord(m module.Version, text []byte) error {
+	if err := module.Check(m.Path, m.Version); err != nil {
+		return err
+	}
+	lines := strings.Split(string(text), "\n")
+	if len(lines) != 3 || lines[2] != "" || !isSum(lines[0], m.Path+" "+m.Version+" ") || !isSum(lines[1], m.Path+" "+m.Version+"/go.mod ") {
+		return fmt.Errorf("this is no record of %v: %.300q", m, text)
+	}
+	if len(text) >= 1<<16 {
+		return fmt.Errorf("a record of %d bytes is longer than a log's entry can be", len(text))
+	}
+	_, err := tlog.FormatRecord(0, text)
+	return err
+}
+
+func isSum(line, prefix string) bool {
+	hash, ok := strings.CutPrefix(line, prefix+"h1:")
+	sum, err := base64.StdEncoding.DecodeString(hash)
+	return ok && err == nil && len(sum) == tlog.HashSize
+}
