@@ -60,6 +60,8 @@ type Cache struct {
 	closed  bool
 
 	databaseDown atomic.Int64 // until when, in Unix nanoseconds, seeded files are not held up by an unreachable database
+	askAgain     atomic.Int64 // until when, in Unix nanoseconds, no check asks an unreachable database
+	scrubbing    scrubbing
 	counts       counts
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"strings"
 	"time"
 )
 
@@ -111,7 +110,7 @@ func (c *Cache) storedZip(ctx context.Context, req Request, f *File, ask bool) (
 		f.Close()
 		return nil, c.rotten(ctx, req, err)
 	}
-	h1, err := c.zipHash(ctx, req)
+	h1, err := zipHash(ctx, c.Store, req)
 	recorded := err == nil
 	if !recorded {
 		if h1, err = CheckZip(ctx, req, r, f.Size); err != nil {
@@ -152,21 +151,6 @@ func (c *Cache) storedZip(ctx context.Context, req Request, f *File, ask bool) (
 		c.recheckLater(req)
 	}
 	return f, nil
-}
-
-// zipHash returns the hash beside a zip.
-func (c *Cache) zipHash(ctx context.Context, req Request) (string, error) {
-	f, err := c.Store.Open(ctx, req.Name()+"hash")
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	data, err := readLimited(f, 200)
-	h1 := strings.TrimSpace(string(data))
-	if err == nil && (!strings.HasPrefix(h1, "h1:") || len(h1) != 47) {
-		err = fmt.Errorf("%s.ziphash holds no hash", req.Name())
-	}
-	return h1, err
 }
 
 // admit says whether a stored file whose hash is h1 may be served, and whether
@@ -295,7 +279,7 @@ func (c *Cache) recheckOne(ctx context.Context, req Request) {
 		return
 	}
 	if err == nil {
-		recorded, readErr := c.zipHash(ctx, req)
+		recorded, readErr := zipHash(ctx, c.Store, req)
 		if readErr != nil {
 			return
 		}

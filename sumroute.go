@@ -121,6 +121,26 @@ func (r *SumRoute) through(ctx context.Context, up Getter, path string, supporte
 	return data, nil
 }
 
+// Through returns the database as an upstream shows it, or one mirror of several.
+func (r *SumRoute) Through(up Getter) SumView {
+	prefix := "sumdb/" + r.Name + "/"
+	return SumView{Name: up.Name(), Get: func(ctx context.Context, path string) ([]byte, error) {
+		if path == "latest" { // the first that is asked of it
+			if _, err := up.Get(ctx, prefix+"supported"); errors.Is(err, fs.ErrNotExist) {
+				return nil, errUnsupported
+			} else if err != nil {
+				return nil, err
+			}
+		}
+		return up.Get(ctx, prefix+path) // whatever it is: it is to be found out
+	}}
+}
+
+// Straight returns the database as it shows itself.
+func (r *SumRoute) Straight() SumView {
+	return SumView{Name: r.Direct.Name(), Get: r.Direct.Get}
+}
+
 // CheckSumFile returns an error if data does not have the form of the file at
 // path of a checksum database: "lookup/…", "tile/…", "latest". Whether it is
 // right is for the proof to say.

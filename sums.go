@@ -31,6 +31,7 @@ type Sums struct {
 	Private string
 	TTL     time.Duration // how long the latest head is served before the database is asked anew; default 1 min
 	Alarm   func(Alarm)   // may be nil
+	Views   []SumView     // the ways to the database whose heads Watch compares; none: Remote alone
 
 	once     sync.Once
 	verifier note.Verifiers
@@ -39,13 +40,21 @@ type Sums struct {
 	tiles    *hot[tlog.Tile, []byte]
 	calls    calls[[]byte]
 
-	loading sync.Mutex // held while the head is read from the store
-	mu      sync.Mutex // guards the fields below
-	loaded  bool
-	head    tlog.Tree
-	signed  []byte    // head, as signed
-	asked   time.Time // when the database was last asked for its head
-	newer   []byte    // a signed head that is to be merged when there is time
+	loading  sync.Mutex // held while the head is read from the store
+	stopping sync.Mutex // held while evidence is stored
+	mu       sync.Mutex // guards the fields below
+	loaded   bool
+	head     signedHead
+	asked    time.Time      // when the database was last asked for its head
+	changed  time.Time      // when the head last became another
+	newer    []byte         // a signed head that is to be merged when there is time
+	stopped  *SecurityError // why nothing new is believed; nil: it is
+	fork     *SumFork       // the evidence for that, if it can be read
+	unsaved  []byte         // evidence that the store has not taken yet
+	stops    int            // how often the three fields above were changed by stop or saveFork
+	watched  []watched      // by index in views()
+
+	seen sightings
 }
 
 // A SumDBSpec says which checksum database is meant.
@@ -240,6 +249,9 @@ func (s *Sums) lookup(ctx context.Context, name string) ([]byte, error) {
 			return record, nil
 		}
 	}
+	if err := s.trusted(ctx); err != nil {
+		return nil, err
+	}
 	record, err := s.fetch(ctx, name)
 	if err != nil {
 		return nil, err
@@ -248,6 +260,9 @@ func (s *Sums) lookup(ctx context.Context, name string) ([]byte, error) {
 		if errors.Is(err, fs.ErrNotExist) { // a tile is absent, but the record is not
 			err = errors.New(err.Error())
 		}
+		return nil, err
+	}
+	if err := s.distrust(); err != nil { // found out meanwhile
 		return nil, err
 	}
 	s.save(name, record)
@@ -277,7 +292,7 @@ func (s *Sums) prove(ctx context.Context, record []byte) error {
 	if id < 0 || id >= head.N {
 		return fmt.Errorf("record %d is not in the tree of %d records", id, head.N)
 	}
-	return s.withTiles(ctx, func(r *tileReader) error {
+	r, err := s.withTiles(ctx, s.fetch, func(r *tileReader) error {
 		hashes, err := tlog.TileHashReader(head, r).ReadHashes([]int64{tlog.StoredHashIndex(0, id)})
 		if err != nil {
 			return err
@@ -288,6 +303,10 @@ func (s *Sums) prove(ctx context.Context, record []byte) error {
 		}
 		return nil
 	})
+	if err == nil {
+		r.keep()
+	}
+	return err
 }
 
 // fetch asks the database.
@@ -295,12 +314,6 @@ func (s *Sums) fetch(ctx context.Context, name string) ([]byte, error) {
 	return s.calls.do(ctx, "remote "+name, func(ctx context.Context) ([]byte, error) {
 		return s.Remote(ctx, name)
 	})
-}
-
-func (s *Sums) misbehaves(detail string) error {
-	err := &SecurityError{Database: s.Spec.Name, Detail: detail}
-	s.Alarm(Alarm{Kind: "fork", Origin: s.Spec.Name, Err: err})
-	return err
 }
 
 // calls lets any number of callers share one call.

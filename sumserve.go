@@ -3,7 +3,6 @@ package godown
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -41,6 +40,7 @@ func (s *Sums) later(f func(context.Context)) { s.chores.add(f) }
 
 // Close waits until everything that was verified is stored, or ctx ends.
 func (s *Sums) Close(ctx context.Context) error {
+	s.later(s.saveSightings)
 	err := s.chores.close(ctx)
 	s.calls.close() // such as what was looked up ahead, for a file that there is not
 	return err
@@ -56,7 +56,7 @@ func (s *Sums) sumFile(data []byte, status CacheStatus, maxAge time.Duration) *F
 }
 
 // fetchLatest returns the newest signed head, or the last one known if the
-// database cannot be asked.
+// database cannot be asked, or is not trusted any more.
 func (s *Sums) fetchLatest(ctx context.Context) (*File, error) {
 	if err := s.loadHead(ctx); err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (s *Sums) fetchLatest(ctx context.Context) (*File, error) {
 		status = Expired
 	}
 	if err := s.renewHead(ctx); err != nil {
-		if _, bad := errors.AsType[*SecurityError](err); bad || signed == nil {
+		if signed == nil {
 			return nil, err
 		}
 		f := s.sumFile(signed, Stale, 0)
@@ -89,6 +89,9 @@ func (s *Sums) fetchLatest(ctx context.Context) (*File, error) {
 
 // renewHead asks the database for its head.
 func (s *Sums) renewHead(ctx context.Context) error {
+	if err := s.trusted(ctx); err != nil {
+		return err
+	}
 	signed, err := s.fetch(ctx, "latest")
 	if err != nil {
 		return err
@@ -116,7 +119,7 @@ func (s *Sums) fetchLookup(ctx context.Context, name string) (*File, error) {
 	if !semver.IsValid(version) || module.CanonicalVersion(version) != version {
 		return nil, &NotFound{Text: fmt.Sprintf("version %.100q is not canonical", version)}
 	}
-	if path != "golang.org/toolchain" && module.MatchPrefixPatterns(s.Private, path) {
+	if s.private(path) {
 		return nil, &NotFound{Text: fmt.Sprintf("%s is private here, and the checksum database is not asked about it;\nset GONOSUMDB as the proxy has it", path)}
 	}
 	if err := s.loadHead(ctx); err != nil {
@@ -133,6 +136,11 @@ func (s *Sums) fetchLookup(ctx context.Context, name string) (*File, error) {
 		return nil, err
 	}
 	return s.sumFile(r, Miss, forEver), nil
+}
+
+// private reports whether the database must not be asked about a module.
+func (s *Sums) private(path string) bool {
+	return path != "golang.org/toolchain" && module.MatchPrefixPatterns(s.Private, path)
 }
 
 // fetchTile returns a tile, proven to be of the latest tree.
@@ -214,13 +222,14 @@ func (s *Sums) covers(t tlog.Tile) bool {
 func (s *Sums) provenTile(ctx context.Context, t tlog.Tile) ([]byte, error) {
 	head, _ := s.latest()
 	last := t.N<<t.H + int64(t.W) - 1
-	err := s.withTiles(ctx, func(r *tileReader) error {
+	r, err := s.withTiles(ctx, s.fetch, func(r *tileReader) error {
 		_, err := tlog.TileHashReader(head, r).ReadHashes([]int64{tlog.StoredHashIndex(t.L*t.H, last)})
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	r.keep()
 	wide := t // as wide as the latest tree has it: that is what was read and kept
 	wide.W = int(min(1<<t.H, head.N>>(t.L*t.H)-t.N<<t.H))
 	for _, w := range []tlog.Tile{wide, t} {

@@ -338,8 +338,13 @@ func TestSumServeLatest(t *testing.T) {
 	if err := errors.Join(r.db.Return(), r.db.Fork()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.FetchSum(t.Context(), "sum.test/latest"); err == nil || r.alarms.count("fork") != 1 {
-		t.Errorf("of a fork: error %v, %d alarms", err, r.alarms.count("fork"))
+	want(10, godown.Stale, true) // what is known of a fork is as good as before
+	f, err = s.FetchSum(t.Context(), "sum.test/latest")
+	if err != nil || r.alarms.count("fork") != 1 {
+		t.Fatalf("of a fork: error %v, %d alarms", err, r.alarms.count("fork"))
+	}
+	if _, ok := errors.AsType[*godown.SecurityError](f.StaleBy); !ok {
+		t.Errorf("of a fork it is stale by %v", f.StaleBy)
 	}
 }
 

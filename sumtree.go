@@ -6,19 +6,32 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// latest returns the newest head that was proven, and as it was signed.
-func (s *Sums) latest() (tlog.Tree, []byte) {
+// A signedHead is a head whose signature was verified.
+type signedHead struct {
+	tree   tlog.Tree
+	signed []byte   // as the database signed it
+	shown  []string // who showed it, for people; empty: it was stored
+}
+
+// known returns the newest head that was proven.
+func (s *Sums) known() signedHead {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.head, s.signed
+	return s.head
+}
+
+// latest returns the newest head that was proven, and as it was signed.
+func (s *Sums) latest() (tlog.Tree, []byte) {
+	h := s.known()
+	return h.tree, h.signed
 }
 
 // loadHead reads the head that was stored by this process's predecessor.
@@ -43,15 +56,21 @@ func (s *Sums) loadHead(ctx context.Context) error {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if err := s.loadSightings(ctx); err != nil {
+		s.Alarm(Alarm{Kind: "store", Err: err}) // it is tried again when they are needed
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.head, s.signed, s.loaded = head, signed, true
+	s.head, s.loaded = signedHead{tree: head, signed: signed}, true
+	s.mu.Unlock()
+	s.sighted(head.N) // it may have been stored before sightings were
 	return nil
 }
 
 // open verifies the signature of a head.
-func (s *Sums) open(signed []byte) (tlog.Tree, error) {
-	n, err := note.Open(signed, s.verifier)
+func (s *Sums) open(signed []byte) (tlog.Tree, error) { return openHead(signed, s.verifier) }
+
+func openHead(signed []byte, by note.Verifiers) (tlog.Tree, error) {
+	n, err := note.Open(signed, by)
 	if err != nil {
 		return tlog.Tree{}, fmt.Errorf("signed head: %w", err)
 	}
@@ -59,8 +78,15 @@ func (s *Sums) open(signed []byte) (tlog.Tree, error) {
 	if err != nil {
 		return tlog.Tree{}, fmt.Errorf("signed head: %w", err)
 	}
+	if tree.N > maxTree {
+		return tlog.Tree{}, fmt.Errorf("signed head: no database has %d records", tree.N)
+	}
 	return tree, nil
 }
+
+// maxTree is the largest tree that is believed in: package tlog computes with
+// multiples of its size, which must not overflow.
+const maxTree = 1 << 48
 
 // merge checks that a signed head and the latest one are of one history, and
 // keeps the newer.
@@ -69,32 +95,56 @@ func (s *Sums) merge(ctx context.Context, signed []byte) error {
 	if err != nil {
 		return err
 	}
+	return s.join(ctx, signedHead{tree, signed, []string{"the upstream that lookups go to"}})
+}
+
+// join is merge for a head that is verified.
+func (s *Sums) join(ctx context.Context, h signedHead) error {
 	for {
-		latest, latestSigned := s.latest()
-		if tree.N == latest.N && tree.Hash == latest.Hash {
+		known := s.known()
+		if h.tree == known.tree {
 			return nil
 		}
-		older, newer, olderSigned, newerSigned := latest, tree, latestSigned, signed
-		if tree.N <= latest.N {
-			older, newer, olderSigned, newerSigned = tree, latest, signed, latestSigned
-		}
-		if err := s.continues(ctx, older, newer, olderSigned, newerSigned); err != nil {
+		older, newer := known, h
+		if h.tree.N <= known.tree.N {
+			older, newer = h, known
+		} else if err := s.trusted(ctx); err != nil {
 			return err
 		}
-		if tree.N <= latest.N {
+		r, err := s.continues(ctx, s.fetch, older, newer)
+		if f, ok := errors.AsType[*forked](err); ok {
+			return s.stop(ctx, f.fork)
+		}
+		if err != nil {
+			return err
+		}
+		r.keep()
+		if h.tree.N <= known.tree.N {
 			return nil
 		}
-		s.mu.Lock()
-		moved := s.head.N != latest.N // by another lookup, meanwhile
-		if !moved {
-			s.head, s.signed = tree, signed
-		}
-		s.mu.Unlock()
-		if !moved {
-			s.later(s.saveHead)
-			return nil
+		if done, err := s.adopt(known, h); done || err != nil {
+			return err
 		}
 	}
+}
+
+// adopt makes h, which was proven to continue known, the latest head. It
+// returns false if known is not the latest any more.
+func (s *Sums) adopt(known, h signedHead) (bool, error) {
+	s.mu.Lock()
+	if s.stopped != nil {
+		defer s.mu.Unlock()
+		return false, s.stopped
+	}
+	if s.head.tree != known.tree {
+		defer s.mu.Unlock()
+		return false, nil // by another lookup, meanwhile
+	}
+	s.head, s.changed = h, time.Now()
+	s.mu.Unlock()
+	s.sighted(h.tree.N)
+	s.later(s.saveHead)
+	return true, nil
 }
 
 // saveHead stores the head, unless another process has stored a newer one.
@@ -133,52 +183,60 @@ func (s *Sums) mergeLater(signed []byte) {
 	})
 }
 
-var errFork = errors.New("the older tree is not the beginning of the newer one")
+// forked says that the older tree is not the beginning of the newer one.
+type forked struct{ fork *SumFork }
 
-// continues checks that the newer tree has the older one as its beginning.
-func (s *Sums) continues(ctx context.Context, older, newer tlog.Tree, olderSigned, newerSigned []byte) error {
-	if older.N == 0 {
-		return nil
+func (e *forked) Error() string { return "the older tree is not the beginning of the newer one" }
+
+// continues checks that the newer tree has the older one as its beginning: the
+// error is a *forked if it is proven that it has not. The tiles of the newer
+// one come from fetch where they are not at hand; those that the reader returned
+// has are right if the newer head is.
+func (s *Sums) continues(ctx context.Context, fetch remote, older, newer signedHead) (*tileReader, error) {
+	if older.tree.N == 0 || older.tree == newer.tree {
+		return &tileReader{sums: s, ctx: ctx}, nil
 	}
-	var hash tlog.Hash
-	var proof strings.Builder
-	err := s.withTiles(ctx, func(r *tileReader) (err error) {
-		hashes := tlog.TileHashReader(newer, r)
-		if hash, err = tlog.TreeHash(older.N, hashes); err != nil || hash == older.Hash {
+	if older.tree.N == newer.tree.N { // two hashes of one size need no proof
+		return nil, &forked{s.newFork(older, newer, newer.tree.Hash, tlog.TreeProof{})}
+	}
+	r, err := s.withTiles(ctx, fetch, func(r *tileReader) error {
+		hashes := tlog.TileHashReader(newer.tree, r)
+		hash, err := tlog.TreeHash(older.tree.N, hashes)
+		if err != nil || hash == older.tree.Hash {
 			return err
 		}
-		p, err := tlog.ProveTree(newer.N, older.N, hashes)
-		proof.Reset()
-		for _, h := range p {
-			fmt.Fprintf(&proof, "\n\t%v", h)
+		// Both trees are signed, and the tiles belong to the newer one: should the
+		// proof that one can carry elsewhere fail, it is a fork all the same.
+		proof, err := tlog.ProveTree(newer.tree.N, older.tree.N, hashes)
+		if err != nil {
+			proof = tlog.TreeProof{}
 		}
-		return errors.Join(errFork, err)
+		return &forked{s.newFork(older, newer, hash, proof)}
 	})
-	if err != nil && !errors.Is(err, errFork) {
-		return fmt.Errorf("checking the tree of %d records against that of %d: %w", older.N, newer.N, err)
-	}
 	if err == nil {
-		return nil
+		return r, nil
 	}
-	indent := func(b []byte) string { return strings.ReplaceAll(strings.TrimSpace(string(b)), "\n", "\n\t") }
-	return s.misbehaves(fmt.Sprintf("it has signed two histories.\nold head:\n\t%s\nnew head:\n\t%s\nproof:\n\t%v%s",
-		indent(olderSigned), indent(newerSigned), hash, proof.String()))
+	return nil, fmt.Errorf("checking the tree of %d records against that of %d: %w", older.tree.N, newer.tree.N, err)
 }
+
+// A remote fetches a file of the database, as [Sums].Remote does.
+type remote func(ctx context.Context, path string) ([]byte, error)
 
 // withTiles calls prove with a reader of tiles. If that fails although all
 // tiles were there, one that is kept here may be damaged: then it calls prove
-// again, with a reader that asks the database for every tile.
-func (s *Sums) withTiles(ctx context.Context, prove func(*tileReader) error) error {
-	r := &tileReader{sums: s, ctx: ctx}
+// again, with a reader that asks the database for every tile. The reader
+// returned has the tiles that proved it.
+func (s *Sums) withTiles(ctx context.Context, fetch remote, prove func(*tileReader) error) (*tileReader, error) {
+	r := &tileReader{sums: s, ctx: ctx, fetch: fetch}
 	err := prove(r)
+	if _, proven := errors.AsType[*forked](err); proven {
+		return nil, err
+	}
 	if err != nil && !r.failed.Load() && r.kept.Load() && ctx.Err() == nil {
-		r = &tileReader{sums: s, ctx: ctx, anew: true}
+		r = &tileReader{sums: s, ctx: ctx, fetch: fetch, anew: true}
 		err = prove(r)
 	}
-	if err == nil {
-		r.keep()
-	}
-	return err
+	return r, err
 }
 
 // A tileReader reads tiles from memory, the store or the database. The tlog
@@ -187,6 +245,7 @@ func (s *Sums) withTiles(ctx context.Context, prove func(*tileReader) error) err
 type tileReader struct {
 	sums   *Sums
 	ctx    context.Context      // of the one proof that this reader is made for
+	fetch  remote               // what is not at hand
 	anew   bool                 // ask the database for every tile
 	kept   atomic.Bool          // a tile came from memory or the store
 	failed atomic.Bool          // a tile could not be had
@@ -223,10 +282,10 @@ func (r *tileReader) readTile(tile tlog.Tile) ([]byte, error) {
 	if IsCachedOnly(r.ctx) {
 		return nil, fmt.Errorf("%s is not in the cache", tile.Path())
 	}
-	data, err := s.fetch(r.ctx, tile.Path())
+	data, err := r.fetch(r.ctx, tile.Path())
 	if errors.Is(err, fs.ErrNotExist) && tile != full {
 		// The partial tile is gone because it is full now.
-		if data, err = s.fetch(r.ctx, full.Path()); err == nil && len(data) == full.W*tlog.HashSize {
+		if data, err = r.fetch(r.ctx, full.Path()); err == nil && len(data) == full.W*tlog.HashSize {
 			return data[:tile.W*tlog.HashSize], nil
 		}
 	}

@@ -50,8 +50,13 @@ type ahead interface {
 }
 
 func (t *Trust) of(path string) Verifier {
-	if t.Database != nil && (path == "golang.org/toolchain" || !module.MatchPrefixPatterns(t.NoSumDB, path)) {
+	if t.ByDatabase(path) {
 		return t.Database
 	}
 	return t.FirstSeen
+}
+
+// ByDatabase reports whether the database is responsible for a module.
+func (t *Trust) ByDatabase(path string) bool {
+	return t.Database != nil && (path == "golang.org/toolchain" || !module.MatchPrefixPatterns(t.NoSumDB, path))
 }

@@ -23,8 +23,9 @@ type Observer struct {
 	reg     *prometheus.Registry
 	tally   *tally // nil: nobody wants a Summary
 
-	mu     sync.Mutex // guards alarms
-	alarms map[string]*recent
+	mu      sync.Mutex // guards the fields below
+	alarms  map[string]*recent
+	alarmed []Alarmed // the last ones, newest first
 }
 
 // recent keeps alarms of one kind from filling the log.
@@ -127,6 +128,7 @@ func (o *Observer) Call(c godown.Call) { o.metrics.call(c) }
 // minute for each kind, but for security errors, which are logged every time.
 func (o *Observer) Alarm(a godown.Alarm) {
 	o.metrics.alarms.WithLabelValues(a.Kind).Inc()
+	o.remember(a)
 	suppressed, ok := o.mayLog(a.Kind)
 	if !ok {
 		return
