@@ -20,6 +20,7 @@ import (
 //	follows  with goenv: a key whose value it takes over when that one is set, and it is not
 //	computed instead of default: in words, where computedDefault finds it
 //	only     the commands that alone have it as a flag, separated by "|"; all of serve, run and warm without it; "file": it is a key of the file alone
+//	inner    what its value is called where KEY: is a mapping in the file; the mapping's other keys SUB: are the keys KEY-SUB
 //	oneof    the values allowed, separated by "|"
 //	min max  its bounds, inclusive
 //	section  the heading in docs/config.md that begins with this field
@@ -54,8 +55,15 @@ type Config struct {
 	PublishToken auth.Secret `key:"publish-token" default:"" only:"serve" help:"what a client must show to publish: env:NAME, file:PATH or command:PROGRAM ARGS; several in a file, a line each"`
 	HookSecret   auth.Secret `key:"hook-secret" default:"" only:"serve" help:"the secret that git hosts sign their pushes to /-/hook with: env:NAME, file:PATH or command:PROGRAM ARGS"`
 
-	SumDB  Database `key:"sumdb" section:"Verification" goenv:"GOSUMDB" help:"checksum database that proves public modules, in GOSUMDB syntax (NAME, NAME+KEY or either with a URL), or 'off', which gives up all protection against a lying mirror"`
-	Verify string   `key:"verify" default:"require" oneof:"require|prefer" help:"when the checksum database cannot be reached: 'require' refuses what was never verified, 'prefer' serves it, marks it and verifies it later"`
+	SumDB  Database      `key:"sumdb" section:"Verification" goenv:"GOSUMDB" inner:"database" help:"checksum database that proves public modules, in GOSUMDB syntax (NAME, NAME+KEY or either with a URL), or 'off', which gives up all protection against a lying mirror"`
+	Verify string        `key:"verify" default:"require" oneof:"require|prefer" help:"when the checksum database cannot be reached: 'require' refuses what was never verified, 'prefer' serves it, marks it and verifies it later"`
+	Scrub  time.Duration `key:"scrub" default:"30d" min:"0s" only:"serve" help:"the time in which all stored files are hashed once again, a little at a time, to find those that have changed on the disk; 0: never"`
+
+	SumDBOwn     string        `key:"sumdb-own" section:"Our own checksum database" default:"" only:"serve" help:"the NAME of the checksum database of our own that is served, one that 'godown sumdb init' has made; empty: the one that is in the data folder, if there is any; 'off': none"`
+	SumDBKey     auth.Secret   `key:"sumdb-key" default:"" only:"serve" help:"its private key: env:NAME, file:PATH or command:PROGRAM ARGS; several during a rotation, a line each; empty: where 'godown sumdb init' has put it"`
+	SumDBListen  string        `key:"sumdb-listen" default:"" only:"serve" help:"address and port of a listener of its own that serves the database at its root, for clients with GOSUMDB=\"KEY URL\"; empty: none, and it is served below /sumdb/ only"`
+	SumDBWitness Witnesses     `key:"sumdb-witness" default:"" only:"serve" help:"witnesses that are to cosign the database's checkpoints (c2sp.org/tlog-witness), each its public key and its URL; empty: none"`
+	SumDBWatch   time.Duration `key:"sumdb-watch" default:"10m" min:"0s" only:"serve" help:"time between looks at the head of the database of sumdb, in each mirror that passes it on, to find forks of it; 0: it is not looked at"`
 
 	TTL         time.Duration `key:"ttl" section:"Freshness" default:"1m" min:"0s" help:"how long a version list, a latest version or what a branch stands for is fresh; then it is asked for again"`
 	NotFoundTTL time.Duration `key:"not-found-ttl" default:"30s" min:"0s" help:"how long an upstream's 404 or 410 is remembered"`
@@ -100,6 +108,7 @@ type Config struct {
 	environ          []string          // the environment this was loaded from
 	goEnv            settings          // the settings of the go command, where they were needed
 	ownUpstream      bool              // of upstreams, at least one is no public mirror
+	serving          bool              // it is for serve, which alone has a checksum database of its own
 	forUser          bool              // it is for one command of the machine's user, whose credentials are used
 }
 
@@ -126,6 +135,16 @@ func (d Database) String() string { return maskSecrets(string(d)) }
 
 // LogValue keeps the password out of logs in whatever format.
 func (d Database) LogValue() slog.Value { return slog.StringValue(d.String()) }
+
+// Witnesses are public keys and URLs of witnesses, "KEY URL" each, separated by
+// commas. A URL may hold a password: what is printed or logged is its String.
+type Witnesses string
+
+// String returns the list with passwords masked.
+func (w Witnesses) String() string { return maskSecrets(string(w)) }
+
+// LogValue keeps the passwords out of logs in whatever format.
+func (w Witnesses) LogValue() slog.Value { return slog.StringValue(w.String()) }
 
 // AllowHosts is a list of hosts and addresses, as vcs.ParseAllow takes it.
 type AllowHosts string

@@ -43,7 +43,7 @@ How values are written:
 		if t := o.Type(); o.OneOf == nil && t != "text" && !seen[t] {
 			seen[t] = true
 			text := o.Expects()
-			if t == "patterns" || t == "hosts" {
+			if o.listed() {
 				text += ", separated by commas; in the file also a YAML list"
 			}
 			fmt.Fprintf(&b, "| %s | %s |\n", t, text)
@@ -53,6 +53,7 @@ How values are written:
 Units of sizes are KB, MB, GB, TB (powers of 1000) and KiB, MiB, GiB, TiB (powers of 1024). "go env NAME" is what the
 machine's go command says; without a go command, what it would say: the environment, the user's go/env, or GOROOT's go.env.
 `)
+	writeBelowDocs(&b)
 	for _, o := range configOptions() {
 		if o.Section != "" {
 			fmt.Fprintf(&b, "\n## %s\n\n| key | type | default | meaning |\n|---|---|---|---|\n", o.Section)
@@ -61,6 +62,24 @@ machine's go command says; without a go command, what it would say: the environm
 	}
 	writeEntryDocs(&b)
 	return b.String()
+}
+
+// writeBelowDocs tells of the keys that may stand below another one in the file.
+func writeBelowDocs(b *strings.Builder) {
+	for _, o := range configOptions() {
+		if o.Inner == "" {
+			continue
+		}
+		var keys []string
+		for _, below := range o.below(configOptions()) {
+			if below.Key != o.Inner {
+				keys = append(keys, below.Key)
+			}
+		}
+		fmt.Fprintf(b, "\nIn the file, `%s` may also be a mapping: its `%s` is then what `%s` says without one, and its other keys, which are %s, are those that begin with `%s-`:\n"+
+			"\n```yaml\n%[1]s: {%[2]s: sum.golang.org, %[6]s: …}    # %[1]s: sum.golang.org, and %[1]s-%[6]s: …\n```\n",
+			o.Key, o.Inner, o.Key, "`"+strings.Join(keys, "`, `")+"`", o.Key, keys[0])
+	}
 }
 
 // writeEntryDocs writes the sections on the lists that the file alone can hold.

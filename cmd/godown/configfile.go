@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"reflect"
 	"regexp"
@@ -108,12 +109,13 @@ func noSuchKey(origin, key, within string, options []option) error {
 // whose fields options are, and returns it with its places. For within see noSuchKey.
 func readKeys(name, within string, root *yaml.Node, options []option, target any) (settings, []error) {
 	found := make(settings)
+	seen := make(map[string]string) // places, also of mappings
 	var problems []error
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		k, v := root.Content[i], root.Content[i+1]
 		origin := fmt.Sprintf("%s:%d", name, k.Line)
-		if first, ok := found[k.Value]; ok {
-			problems = append(problems, fmt.Errorf("%s: the key %q stands here for the second time, after %s", origin, k.Value, first.origin))
+		if first, ok := seen[k.Value]; ok {
+			problems = append(problems, fmt.Errorf("%s: the key %q stands here for the second time, after %s", origin, k.Value, first))
 			continue
 		}
 		i := slices.IndexFunc(options, func(o option) bool { return o.Key == k.Value })
@@ -122,11 +124,51 @@ func readKeys(name, within string, root *yaml.Node, options []option, target any
 			continue
 		}
 		o := options[i]
+		seen[o.Key] = origin
+		if o.Inner != "" && v.Kind == yaml.MappingNode {
+			inside, errs := readKeys(name, o.Key, v, o.below(options), target)
+			problems = append(problems, errs...)
+			for _, sub := range slices.Sorted(maps.Keys(inside)) {
+				key := o.outer(sub)
+				if first, ok := seen[key]; ok && key != o.Key {
+					problems = append(problems, fmt.Errorf("%s: %q in %s is the key %q, which stands here for the second time, after %s", inside[sub].origin, sub, o.Key, key, first))
+					continue
+				}
+				seen[key], found[key] = inside[sub].origin, inside[sub]
+			}
+			continue
+		}
 		text, errs := o.read(name, origin, v, target)
 		problems = append(problems, errs...)
 		found[o.Key] = setting{text, origin}
 	}
 	return found, problems
+}
+
+// below returns those of options that may stand in a mapping below o, by the names they have there.
+func (o option) below(options []option) []option {
+	var list []option
+	for _, b := range options {
+		short, ok := strings.CutPrefix(b.Key, o.Key+"-")
+		switch {
+		case b.Key == o.Key:
+			b.Key, b.Inner = o.Inner, ""
+		case ok:
+			b.Key = short
+		default:
+			continue
+		}
+		list = append(list, b)
+	}
+	return list
+}
+
+// outer returns the key that stands in a mapping below o as short.
+func (o option) outer(short string) string {
+	if short == o.Inner {
+		return o.Key
+	}
+	return o.Key + "-" + short
 }
 
 // read stores the value of the option at origin in the struct that target
@@ -161,7 +203,7 @@ func (o option) read(name, origin string, v *yaml.Node, target any) (text string
 
 // scalarText returns v as text for o.Set, if it is of a YAML type that o can have.
 func scalarText(o option, v *yaml.Node) (string, error) {
-	if v.Kind == yaml.SequenceNode && (o.Type() == "patterns" || o.Type() == "hosts") {
+	if v.Kind == yaml.SequenceNode && o.listed() {
 		var list []string
 		for _, item := range v.Content {
 			if item.Kind != yaml.ScalarNode || item.ShortTag() == "!!null" {

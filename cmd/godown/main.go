@@ -96,6 +96,7 @@ it when the upstream is gone.`,
   godown warm                        what a project needs, fetched ahead of time
   godown mirrors                     how the mirrors of that proxy are doing
   godown publish DIR v1.2.3          put a version on a server, without a repository
+  godown sumdb init NAME             a checksum database of your own
   godown config                      what is configured, and where that was said`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -112,7 +113,7 @@ it when the upstream is gone.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newServeCommand(m), newRunCommand(m), newWarmCommand(m), newMirrorsCommand(m), newPublishCommand(m), newConfigCommand(m), newVersionCommand())
+	root.AddCommand(newServeCommand(m), newRunCommand(m), newWarmCommand(m), newVerifyCommand(m), newMirrorsCommand(m), newPublishCommand(m), newSumDBCommand(m), newConfigCommand(m), newVersionCommand())
 	root.SetHelpCommand(newHelpCommand())
 	wrapFlagHelp(root)
 	return root

@@ -78,7 +78,7 @@ func TestConfigCommand(t *testing.T) {
 	}
 	file := writeFile(t, first)
 	code, second, stderr := call(t, bareMachine(t), "config", "--config", file)
-	if code != 0 || !strings.Contains(second, "ttl: 7d # "+file+":22\n") {
+	if code != 0 || !strings.Contains(second, "ttl: 7d # "+file+":28\n") {
 		t.Fatalf("exit code %d, stderr %s\n%s", code, stderr, second)
 	}
 	values := func(text string) (out string) {

@@ -18,7 +18,7 @@ const fileOnly = "file"
 type option struct {
 	Key, Help, Default      string
 	GoEnv, Follows, Compute string
-	Only, Section           string
+	Only, Section, Inner    string
 	OneOf                   []string
 	min, max                string
 	index                   int // of the field in its struct
@@ -39,7 +39,7 @@ func optionsOf(t reflect.Type) []option {
 		o := option{
 			Key: f.Tag.Get("key"), Help: f.Tag.Get("help"), Default: f.Tag.Get("default"),
 			GoEnv: f.Tag.Get("goenv"), Follows: f.Tag.Get("follows"), Compute: f.Tag.Get("computed"),
-			Only: f.Tag.Get("only"), Section: f.Tag.Get("section"),
+			Only: f.Tag.Get("only"), Section: f.Tag.Get("section"), Inner: f.Tag.Get("inner"),
 			min: f.Tag.Get("min"), max: f.Tag.Get("max"),
 			index: i, typ: f.Type,
 		}
@@ -95,6 +95,8 @@ func (o option) Type() string {
 		return "secret"
 	case reflect.TypeFor[AllowHosts]():
 		return "hosts"
+	case reflect.TypeFor[Witnesses]():
+		return "witnesses"
 	}
 	if o.typ.Kind() == reflect.String {
 		return "text"
@@ -123,6 +125,8 @@ func (o option) Expects() string {
 		return "where a secret stands: env:NAME, file:PATH or command:PROGRAM ARGS; in the file and in variables also the secret itself, or text: before it"
 	case "hosts":
 		return "hosts such as git.corp.example,10.1.0.0/16"
+	case "witnesses":
+		return "witnesses such as example.com/w+0a1b2c3d+BASE64 https://w.example.com"
 	case "int":
 		return "a whole number"
 	case "bool":
@@ -132,6 +136,12 @@ func (o option) Expects() string {
 		return "one of " + strings.Join(o.OneOf, ", ")
 	}
 	return "a text"
+}
+
+// listed reports whether the option's value is a list, which in the file may be one of YAML's.
+func (o option) listed() bool {
+	t := o.Type()
+	return t == "patterns" || t == "hosts" || t == "witnesses"
 }
 
 // field returns the option's field in the struct that target points to.
@@ -197,6 +207,8 @@ func (o option) parse(text string) (any, error) {
 		}
 		_, err := vcs.ParseAllow(text)
 		return text, err
+	case "witnesses":
+		return parseWitnesses(text)
 	default:
 		for _, word := range o.OneOf {
 			if text == word {
@@ -240,5 +252,5 @@ func (o option) mask(text string) string {
 	case reflect.TypeFor[Commands]():
 		return Commands(text).String()
 	}
-	return maskSecrets(text)
+	return maskPrivateKeys(text)
 }

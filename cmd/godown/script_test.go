@@ -63,7 +63,7 @@ func TestScripts(t *testing.T) {
 			"upstream": cmdUpstream, "fault": cmdFault, "heal": cmdHeal, "vanish": cmdVanish, "return": cmdReturn,
 			"requests": cmdRequests, "forget": cmdForget, "bulk": cmdBulk, "lie": cmdLie, "evilzip": cmdEvilZip,
 			"serve": cmdServe, "stopserve": cmdStopServe, "begin": cmdBegin, "signal": cmdSignal, "finish": cmdFinish, "exits": cmdExits,
-			"get": cmdGet, "await": cmdAwait, "awaitrequest": cmdAwaitRequest, "metric": cmdMetric,
+			"get": cmdGet, "await": cmdAwait, "capture": cmdCapture, "witness": cmdWitness, "awaitrequest": cmdAwaitRequest, "metric": cmdMetric,
 			"githost": cmdGitHost, "gitlogin": cmdGitLogin, "gitpage": cmdGitPage, "gitrequests": cmdGitRequests,
 			"sums": cmdSums, "whole": cmdWhole, "flip": cmdFlip, "truncate": cmdTruncate, "absent": cmdAbsent, "crash": cmdCrash, "flood": cmdFlood,
 		},

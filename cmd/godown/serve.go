@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,7 +29,7 @@ machine's go command is set up for (go env GOPROXY, GOSUMDB, GOPRIVATE).
 The first line on stdout is the URL to put into GOPROXY; logs go to stderr.
 SIGTERM or SIGINT ends it once the requests under way are done, a second one at once.
 /-/healthz and /-/readyz say how it is, /-/mirrors (and 'godown mirrors') how its
-mirrors are, /metrics counts for Prometheus. POST /-/refresh?module=PATH and, signed by a git
+mirrors are, /-/sumdb tells of the checksum databases, /metrics counts for Prometheus. POST /-/refresh?module=PATH and, signed by a git
 host, /-/hook say that something is new; PUT /-/publish/… takes what 'godown publish' hands in.
 
 ` + configHelp + `
@@ -60,7 +61,9 @@ Exit codes:
 		if err != nil {
 			return err
 		}
-		return ended(serve(cmd.Context(), cfg, cmd.OutOrStdout(), cmd.ErrOrStderr()))
+		own := *cfg
+		own.serving = true
+		return ended(serve(cmd.Context(), &own, cmd.OutOrStdout(), cmd.ErrOrStderr()))
 	}
 	return cmd
 }
@@ -73,6 +76,9 @@ func serve(ctx context.Context, cfg *Config, stdout, stderr io.Writer) (int, err
 
 	log := newLogger(cfg, cfg.Level(), stderr)
 	p, err := newProxy(cfg, log)
+	if _, ok := errors.AsType[*misconfigured](err); ok {
+		return exitUsage, err
+	}
 	if err != nil {
 		return exitFailed, err
 	}
@@ -83,6 +89,9 @@ func serve(ctx context.Context, cfg *Config, stdout, stderr io.Writer) (int, err
 	}
 	warn(cfg, log)
 	fmt.Fprintf(stdout, "%s\nTo use it: GOPROXY=%s go build ./...   (for good: go env -w GOPROXY=%s)\n", s.url, s.url, s.url)
+	if line := s.clientLine(); line != "" {
+		fmt.Fprintln(stdout, line)
+	}
 	log.Info("serving", "url", s.url, "data", cfg.Data, "upstream", cfg.Upstream, "sumdb", cfg.SumDB, "verify", cfg.Verify, "private", string(cfg.Private))
 
 	select {

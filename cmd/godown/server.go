@@ -28,6 +28,8 @@ type server struct {
 	*proxy
 	http     *http.Server
 	listener net.Listener
+	sumHTTP  *http.Server // serves our checksum database at the root of another address; nil: there is none
+	sumURL   string       // of that
 	url      string
 	leaving  atomic.Bool // it takes no new work
 	warmer   *warmer     // does what clients want to be fetched ahead
@@ -42,7 +44,7 @@ func startServer(p *proxy, cfg *Config, address string, log *slog.Logger) (*serv
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w; choose another with --listen, where port 0 takes a free one", address, err)
 	}
-	s := &server{proxy: p, listener: l, url: localURL(l.Addr()), warmer: newWarmer(p.cache, log), failed: make(chan error, 1)}
+	s := &server{proxy: p, listener: l, url: localURL(l.Addr()), warmer: newWarmer(p.cache, log), failed: make(chan error, 2)}
 	secret := func(ctx context.Context) (string, error) {
 		if cfg.HookSecret == "" {
 			return "", nil
@@ -52,25 +54,46 @@ func startServer(p *proxy, cfg *Config, address string, log *slog.Logger) (*serv
 	s.fresh = newFreshener(freshness{p.origin, p.cache}, p.cache, secret, "hook-secret", log)
 	s.taker = newPublisher(p.shelf, publishTokens(cfg, p.origin), p.stores.stage, log)
 	s.taker.again = func() { p.origin.secrets.Forget(cfg.PublishToken) }
-	s.http = &http.Server{
-		Handler:           http.HandlerFunc(s.route),
+	s.http = newHTTPServer(http.HandlerFunc(s.route), log)
+	s.http.ConnState = s.connection
+	if err := s.listenForSums(cfg, log); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	s.serve(s.http, l)
+	return s, nil
+}
+
+// newHTTPServer returns a server of h that no client can hold up.
+func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		WriteTimeout:      30 * time.Minute, // longer than any fetch; bodies have deadlines of their own
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		ConnState:         s.connection,
 	}
+}
+
+// serve serves in the background.
+func (s *server) serve(h *http.Server, l net.Listener) {
 	go func() {
-		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- err
 		}
 	}()
-	return s, nil
 }
 
 // uselessBody is how long a body is waited for that nobody reads.
 const uselessBody = time.Second
+
+// dropBody is called before and after a request with a body is served: package
+// http reads the rest of it before the connection is free again. That is not to take
+// long. Who wants the body sets deadlines of its own.
+func dropBody(w http.ResponseWriter) {
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(uselessBody))
+}
 
 // publishTokens returns what reads the tokens that clients may publish with; nil if none is configured.
 func publishTokens(cfg *Config, origin *origin) func(context.Context) ([]string, error) {
@@ -133,12 +156,8 @@ func localURL(a net.Addr) string {
 func (s *server) route(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	if r.ContentLength != 0 {
-		// Package http reads the rest of a body before the connection is free
-		// again: not for long. Who wants the body sets deadlines of its own.
-		w.Header().Set("Connection", "close")
-		patience := func() { _ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(uselessBody)) }
-		patience()
-		defer patience()
+		dropBody(w)
+		defer dropBody(w)
 	}
 	if path != "/" && path != "/metrics" && !strings.HasPrefix(path, "/-/") {
 		s.handler.ServeHTTP(w, r)
@@ -178,8 +197,10 @@ func (s *server) route(w http.ResponseWriter, r *http.Request) {
 		say(w, "ok\n")
 	case mirrorsPage:
 		s.sayMirrors(w)
+	case sumsPage:
+		s.saySums(w, r)
 	default:
-		http.Error(w, "there is no such page; there are /-/healthz, /-/readyz, /-/mirrors, /-/warm, /-/refresh, /-/hook, /-/publish/ and /metrics", http.StatusNotFound)
+		http.Error(w, "there is no such page; there are /-/healthz, /-/readyz, /-/mirrors, /-/sumdb, /-/warm, /-/refresh, /-/hook, /-/publish/ and /metrics", http.StatusNotFound)
 	}
 }
 
@@ -193,7 +214,12 @@ const mirrorsPage = "/-/mirrors"
 
 // sayMirrors answers with a JSON array of godown.MirrorStatus.
 func (s *server) sayMirrors(w http.ResponseWriter) {
-	data, err := json.MarshalIndent(s.mirrors(), "", "  ")
+	sayJSON(w, s.mirrors())
+}
+
+// sayJSON answers with v.
+func sayJSON(w http.ResponseWriter, v any) {
+	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -208,8 +234,16 @@ func (s *server) stop(ctx context.Context) error {
 	s.warmer.close() // its requests would last as long as the jobs
 	s.fresh.close()
 	err := s.http.Shutdown(ctx)
+	if s.sumHTTP != nil {
+		if sumErr := s.sumHTTP.Shutdown(ctx); err == nil {
+			err = sumErr
+		}
+	}
 	if err != nil {
 		s.http.Close()
+		if s.sumHTTP != nil {
+			s.sumHTTP.Close()
+		}
 		err = fmt.Errorf("requests were still under way: %w", err)
 	}
 	if closeErr := s.proxy.Close(ctx); err == nil && closeErr != nil {

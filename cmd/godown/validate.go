@@ -48,7 +48,9 @@ func (c *Config) validate(ctx context.Context, known *goSettings) error {
 	check("git-config", c.GitConfig, err)
 	c.GitConfig = gitConfig
 	check("govcs", c.GoVCS, vcs.CheckGOVCS(c.GoVCS))
-	check("sumdb", string(c.SumDB), checkSumDB(string(c.SumDB)))
+	check("sumdb", maskPrivateKeys(string(c.SumDB)), checkSumDB(string(c.SumDB)))
+	check("sumdb-own", maskPrivateKeys(c.SumDBOwn), c.checkOwnSumDB(c.SumDBOwn))
+	check("sumdb-listen", c.SumDBListen, c.checkSumDBListen())
 	data, err := dataDir(c.Data)
 	check("data", c.Data, err)
 	c.Data = data
@@ -181,6 +183,9 @@ func checkSumDB(spec string) error {
 		return errors.New("it is empty; write the name of a checksum database, or off to verify nothing")
 	case "off":
 		return nil
+	}
+	if strings.Contains(spec, privateKeyMark) {
+		return errors.New("it is a private key, which belongs into sumdb-key; here stands the public one")
 	}
 	_, err := godown.ParseSumDB(spec)
 	if err != nil && strings.Contains(spec, "@") {

@@ -30,6 +30,7 @@ type proxy struct {
 	cache    *godown.Cache
 	ahead    *warm.Predictor
 	sums     *godown.Sums // nil: there is no checksum database
+	own      *ownSums     // nil: there is no database of our own
 	stores   stores
 	origin   *origin
 	shelf    *publish.Shelf
@@ -41,6 +42,10 @@ type proxy struct {
 // newProxy puts the proxy together. Nobody is asked anything before the first request.
 func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 	observer := obs.New(log, cfg.AccessLog)
+	mode, err := warm.ParseMode(cfg.Prefetch)
+	if err != nil {
+		return nil, err
+	}
 	data := cfg.Data
 	stores, err := openStores(data)
 	if err != nil && cfg.Origin("data") == "default" {
@@ -62,20 +67,13 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 	if err != nil {
 		return nil, errors.Join(err, stores.Close())
 	}
-	noSumDB := joinPatterns(cfg.NoSumDB, cfg.Private, cfg.Publish, stores.onShelf())
-	trust := &godown.Trust{NoSumDB: noSumDB, FirstSeen: &godown.FirstSeen{Store: stores.seen}}
-	handler := &godown.Handler{}
-	var sums *godown.Sums
-	if cfg.SumDB != "off" {
-		sums, err = checksumDatabase(cfg, observer, &godown.SumRoute{Via: up.via}, stores.modules)
-		if err != nil {
-			return nil, errors.Join(err, stores.Close())
-		}
-		sums.Private = noSumDB
-		trust.Database, handler.Sums = sums, sums
+	known, err := newTrust(cfg, observer, origin, up, stores)
+	if err != nil {
+		return nil, errors.Join(err, stores.Close())
 	}
+	own := known.own
 	shelf := &publish.Shelf{Store: stores.published, Prefixes: string(cfg.Publish), Known: func(ctx context.Context, path, version string) (zip, mod string) {
-		return stores.known(ctx, trust, path, version)
+		return stores.known(ctx, known.verifier, path, version)
 	}}
 	cache := &godown.Cache{
 		Store:   stores.modules,
@@ -84,7 +82,7 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 		Source: godown.First(
 			godown.Step{Source: shelf},
 			godown.Step{Source: godown.Split(cfg.isPrivate, godown.First(up.private...), godown.First(up.steps...))}),
-		Verifier:     trust,
+		Verifier:     known.verifier,
 		Prefer:       cfg.Verify == "prefer",
 		TTL:          atLeast(cfg.TTL, 1),
 		NotFoundTTL:  atLeast(cfg.NotFoundTTL, 1),
@@ -95,30 +93,116 @@ func newProxy(cfg *Config, log *slog.Logger) (*proxy, error) {
 		Memory:       atLeast(int64(cfg.Memory), 1),
 		Alarm:        observer.Alarm,
 	}
-	shelf.Published = func(path, _ string) { cache.Refresh(path) }
-	foreign := joinPatterns(cfg.Private, cfg.NoProxy, cfg.NoSumDB, cfg.Publish, stores.onShelf())
-	mode, err := warm.ParseMode(cfg.Prefetch)
-	if err != nil {
-		return nil, errors.Join(err, stores.Close())
+	shelf.Published = func(path, version string) {
+		cache.Refresh(path)
+		if own != nil {
+			own.log.Note(module.Version{Path: path, Version: version})
+		}
 	}
+	if own != nil {
+		own.cache = cache
+	}
+	foreign := joinPatterns(cfg.Private, cfg.NoProxy, cfg.NoSumDB, cfg.Publish, stores.onShelf())
 	// It stands before all that may refuse something, and so fetches nothing ahead that the client would not be given.
 	predictor := &warm.Predictor{
 		Source: cache,
 		Mode:   mode,
 		Skip:   func(path string) bool { return module.MatchPrefixPatterns(foreign, path) },
 	}
-	handler.Source = predictor
+	handler := &godown.Handler{Source: predictor, Sums: known.served()}
 	observer.Watch(cache.Stats, (&storeSize{store: stores.modules}).bytes)
 
 	ctx, stop := context.WithCancel(context.Background())
-	p := &proxy{handler: observer.Handler(handler), observer: observer, cache: cache, ahead: predictor, sums: sums, stores: stores, origin: origin, shelf: shelf, pools: up.pools, stop: stop}
+	p := &proxy{handler: observer.Handler(handler), observer: observer, cache: cache, ahead: predictor, sums: known.sums, own: own, stores: stores, origin: origin, shelf: shelf, pools: up.pools, stop: stop}
 	observer.WatchMirrors(p.mirrors)
 	observer.WatchAhead(predictor.Stats)
 	p.working.Go(func() { cache.VerifyPending(ctx, time.Minute) })
 	for _, pool := range p.pools {
 		p.working.Go(func() { pool.Watch(ctx) })
 	}
+	if cfg.serving {
+		p.lookAfter(ctx, cfg)
+	}
 	return p, nil
+}
+
+// lookAfter does, until ctx ends, what takes longer than one command runs.
+func (p *proxy) lookAfter(ctx context.Context, cfg *Config) {
+	p.observer.WatchScrub(p.cache.ScrubStats)
+	var own func() obs.OwnSums
+	var upstream func() godown.SumsStatus
+	if p.own != nil {
+		own = func() obs.OwnSums {
+			size, waiting := p.own.log.Size()
+			return obs.OwnSums{Name: p.own.name, Records: size, Waiting: waiting}
+		}
+	}
+	if p.sums != nil {
+		upstream = p.sums.Status
+	}
+	p.observer.WatchSums(own, upstream)
+	p.working.Go(func() { p.cache.Scrub(ctx, cfg.Scrub, p.stores.published) })
+	if p.sums != nil && !cfg.isOff() {
+		p.working.Go(func() { p.sums.Watch(ctx, cfg.SumDBWatch) })
+	}
+}
+
+// isOff reports whether no upstream may be asked for anything.
+func (c *Config) isOff() bool { return strings.TrimSpace(string(c.Upstream)) == "off" }
+
+// A trust is who says what the hash of a file should be.
+type trust struct {
+	verifier godown.Verifier
+	sums     *godown.Sums // nil: there is no checksum database above ours
+	own      *ownSums     // nil: there is no database of our own
+}
+
+// newTrust puts together who says what the hash of a file should be.
+func newTrust(cfg *Config, observer *obs.Observer, origin *origin, up *upstreams, stores stores) (*trust, error) {
+	noSumDB := joinPatterns(cfg.NoSumDB, cfg.Private, cfg.Publish, stores.onShelf())
+	byModule := &godown.Trust{NoSumDB: noSumDB, FirstSeen: &godown.FirstSeen{Store: stores.seen}}
+	t := &trust{verifier: byModule}
+	if cfg.SumDB != "off" {
+		route := &godown.SumRoute{Via: up.via}
+		sums, err := checksumDatabase(cfg, observer, route, stores.modules)
+		if err != nil {
+			return nil, err
+		}
+		sums.Private = noSumDB
+		for _, pool := range up.pools {
+			for _, mirror := range pool.Getters() {
+				sums.Views = append(sums.Views, route.Through(mirror))
+			}
+		}
+		sums.Views = append(sums.Views, route.Straight())
+		byModule.Database, t.sums = sums, sums
+	}
+	if !cfg.serving {
+		return t, nil
+	}
+	own, err := openOwnSums(context.Background(), cfg, origin, observer.Alarm)
+	if err != nil || own == nil {
+		return t, err
+	}
+	own.sums = t.sums
+	own.ours = func(path string) bool { return !byModule.ByDatabase(path) }
+	t.own, t.verifier = own, own.guard(byModule)
+	return t, nil
+}
+
+// served returns the checksum databases that clients may ask; nil if there is none.
+func (t *trust) served() godown.SumSource {
+	all := sumSources{}
+	if t.sums != nil {
+		all[t.sums.Spec.Name] = t.sums
+	}
+	if t.own != nil {
+		all[t.own.name] = t.own.log
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
 }
 
 // mirrors tells how the mirrors of all groups are, in the order of the upstream list.
@@ -139,6 +223,9 @@ func (p *proxy) Close(ctx context.Context) error {
 	p.ahead.Close()
 	err := p.cache.Close(ctx)
 	p.working.Wait()
+	if p.own != nil {
+		err = errors.Join(err, p.own.Close(ctx))
+	}
 	if p.sums != nil {
 		err = errors.Join(err, p.sums.Close(ctx))
 	}
@@ -165,7 +252,7 @@ func checksumDatabase(cfg *Config, observer *obs.Observer, route *godown.SumRout
 	}
 	route.Direct = databaseUpstream(cfg, observer, at)
 	remote := route.Fetch
-	if strings.TrimSpace(string(cfg.Upstream)) == "off" {
+	if cfg.isOff() {
 		// Whoever wants no network wants none here either.
 		remote = func(context.Context, string) ([]byte, error) { return nil, errors.New("the upstream is off") }
 	}
@@ -234,7 +321,7 @@ func (s stores) onShelf() Patterns {
 }
 
 // known returns the hashes of what was kept of a version, from wherever it came.
-func (s stores) known(ctx context.Context, trust *godown.Trust, path, version string) (zip, mod string) {
+func (s stores) known(ctx context.Context, trust godown.Verifier, path, version string) (zip, mod string) {
 	req := godown.Request{Kind: godown.Zip, Path: path, Version: version}
 	zip = trust.Recall(ctx, req)
 	if text, err := s.small(ctx, req.Name()+"hash"); zip == "" && err == nil {

@@ -25,7 +25,7 @@ func (k *Keeper) Verify(ctx context.Context, req godown.Request, h1 string) erro
 	m := module.Version{Path: req.Path, Version: req.Version}
 	known := k.line(ctx, req)
 	if known != "" && known != h1 {
-		return &godown.Mismatch{Request: req, Reason: fmt.Sprintf("its hash is %s, but our checksum database %s has %s, which stays so for ever", h1, k.Log.Name, known)}
+		return k.mismatch(req, h1, known)
 	}
 	if known != "" && k.Own(req.Path) {
 		return nil
@@ -39,6 +39,27 @@ func (k *Keeper) Verify(ctx context.Context, req godown.Request, h1 string) erro
 		k.Log.Note(m)
 	}
 	return err
+}
+
+// Compare is Verify that learns nothing, for who looks at stored files. Without
+// ask nobody is asked.
+func (k *Keeper) Compare(ctx context.Context, req godown.Request, h1 string, ask bool) error {
+	known := k.line(ctx, req)
+	if known != "" && known != h1 {
+		return k.mismatch(req, h1, known)
+	}
+	if known != "" && k.Own(req.Path) {
+		return nil
+	}
+	err := godown.Compare(ctx, k.Next, req, h1, ask)
+	if u, ok := errors.AsType[*godown.Unverified](err); ok && known != "" && !u.Absent {
+		return nil
+	}
+	return err
+}
+
+func (k *Keeper) mismatch(req godown.Request, h1, known string) error {
+	return &godown.Mismatch{Request: req, Reason: fmt.Sprintf("its hash is %s, but our checksum database %s has %s, which stays so for ever", h1, k.Log.Name, known)}
 }
 
 // Recall returns the hash of the log's record, or that which Next knows.
