@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/godown-dev/godown/bench/process"
@@ -81,7 +82,12 @@ func (b *bench) once(ctx context.Context, r row, res *result) error {
 	switch res.Candidate {
 	case asRun:
 		below = append(append([]string{b.godown, "run"}, settings...), "--")
-	case asServe:
+	case asServe, asOwn:
+		if res.Candidate == asOwn {
+			if sumdb, err = b.ownSumDB(ctx, dir); err != nil {
+				return err
+			}
+		}
 		srv, err = process.Start(ctx, dir, append([]string{b.godown, "serve", "--listen=127.0.0.1:0"}, settings...)...)
 		if err != nil {
 			return err
@@ -121,6 +127,16 @@ func (b *bench) once(ctx context.Context, r row, res *result) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// ownSumDB makes a checksum database in the data folder, and returns what clients set GOSUMDB to.
+func (b *bench) ownSumDB(ctx context.Context, dir string) (string, error) {
+	cmd := process.Command(ctx, b.godown, "sumdb", "init", "--quiet", "--data="+filepath.Join(dir, "data"), "--key=file:"+filepath.Join(dir, "key"), "sum.own.example")
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("godown sumdb init: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
 // account notes what a mirror has seen.

@@ -5,10 +5,11 @@ const (
 	straight = "straight" // the go command from the mirror; what the others are compared with
 	asRun    = "run"      // below godown run
 	asServe  = "serve"    // from a godown serve on loopback that has nothing yet, and is told nothing
+	asOwn    = "own"      // the same, with a checksum database of its own, which the client goes by
 	atHand   = "at-hand"  // from a folder that has everything, or without go.sum from the mirror as if it were here: nobody can be faster
 )
 
-func allCandidates() []string { return []string{straight, asRun, asServe, atHand} }
+func allCandidates() []string { return []string{straight, asRun, asServe, asOwn, atHand} }
 
 // A row is something to download over a line.
 type row struct {
