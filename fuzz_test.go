@@ -203,3 +203,19 @@ func sameNameTwice(data []byte) bool {
 	}
 	return false
 }
+
+// FuzzParseLookup parses what stands behind lookup/. What is taken is spelt so in clients' requests.
+func FuzzParseLookup(f *testing.F) {
+	for _, name := range []string{"example.com/!hello@v1.0.0", "example.com/hello@v2.0.0+incompatible", "golang.org/toolchain@v0.0.1-go1.21.0.linux-amd64", "a@b@c", "@v1.0.0", "example.com/x@v1.0"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		m, err := godown.ParseLookup(name)
+		if err != nil {
+			return
+		}
+		if strings.ContainsAny(m.Path+m.Version, " \n\t@!") {
+			t.Errorf("%q: %q", name, m)
+		}
+	})
+}

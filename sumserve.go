@@ -105,20 +105,31 @@ func (s *Sums) renewHead(ctx context.Context) error {
 	return nil
 }
 
-// fetchLookup returns the record of "MODULE@VERSION", both case-escaped.
-func (s *Sums) fetchLookup(ctx context.Context, name string) (*File, error) {
+// ParseLookup parses "MODULE@VERSION", both case-escaped, which stands behind
+// /lookup/ in a checksum database's paths.
+func ParseLookup(name string) (module.Version, error) {
 	escPath, escVersion, _ := strings.Cut(name, "@")
 	path, err := module.UnescapePath(escPath)
 	if err != nil {
-		return nil, &NotFound{Text: err.Error()}
+		return module.Version{}, err
 	}
 	version, err := module.UnescapeVersion(escVersion)
 	if err != nil {
-		return nil, &NotFound{Text: err.Error()}
+		return module.Version{}, err
 	}
 	if !semver.IsValid(version) || module.CanonicalVersion(version) != version {
-		return nil, &NotFound{Text: fmt.Sprintf("version %.100q is not canonical", version)}
+		return module.Version{}, fmt.Errorf("version %.100q is not canonical", version)
 	}
+	return module.Version{Path: path, Version: version}, nil
+}
+
+// fetchLookup returns the record of "MODULE@VERSION", both case-escaped.
+func (s *Sums) fetchLookup(ctx context.Context, name string) (*File, error) {
+	m, err := ParseLookup(name)
+	if err != nil {
+		return nil, &NotFound{Text: err.Error()}
+	}
+	path, version := m.Path, m.Version
 	if s.private(path) {
 		return nil, &NotFound{Text: fmt.Sprintf("%s is private here, and the checksum database is not asked about it;\nset GONOSUMDB as the proxy has it", path)}
 	}

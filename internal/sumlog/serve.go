@@ -14,7 +14,6 @@ import (
 
 	"github.com/godown-dev/godown"
 	"golang.org/x/mod/module"
-	"golang.org/x/mod/semver"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -58,7 +57,10 @@ func file(data []byte, maxAge time.Duration) *godown.File {
 
 // fetchLookup answers with the record of "MODULE@VERSION", both case-escaped, and the head that proves it.
 func (l *Log) fetchLookup(ctx context.Context, name string) (*godown.File, error) {
-	m, err := parseVersion(name)
+	m, err := godown.ParseLookup(name)
+	if err == nil {
+		err = module.Check(m.Path, m.Version)
+	}
 	if err != nil {
 		return nil, &godown.NotFound{Text: err.Error()}
 	}
@@ -79,23 +81,6 @@ func (l *Log) fetchLookup(ctx context.Context, name string) (*godown.File, error
 	f := file(append(msg, head.signed...), forEver)
 	f.Cache = status
 	return f, nil
-}
-
-// parseVersion parses "MODULE@VERSION", both case-escaped.
-func parseVersion(name string) (module.Version, error) {
-	escPath, escVersion, _ := strings.Cut(name, "@")
-	path, err := module.UnescapePath(escPath)
-	if err != nil {
-		return module.Version{}, err
-	}
-	version, err := module.UnescapeVersion(escVersion)
-	if err != nil {
-		return module.Version{}, err
-	}
-	if !semver.IsValid(version) || module.CanonicalVersion(version) != version {
-		return module.Version{}, fmt.Errorf("version %.100q is not canonical", version)
-	}
-	return module.Version{Path: path, Version: version}, module.Check(path, version)
 }
 
 // fetchTile answers with a tile of either form.
