@@ -72,13 +72,14 @@ func (l *Log) enqueue(e *entry) error {
 		return errClosed
 	}
 	l.queue = append(l.queue, e)
-	l.waited = l.waited || e.done != nil
+	waits := e.done != nil
+	l.waited = l.waited || waits
 	if !l.busy {
 		l.busy = true
 		l.working.Go(l.commitAll)
 	}
 	l.mu.Unlock()
-	if e.done != nil {
+	if waits {
 		l.rush()
 	}
 	return nil
@@ -222,7 +223,7 @@ func (l *Log) missing(ctx context.Context, s *state, batch []*entry) ([]*entry, 
 func (l *Log) settle(ctx context.Context, s, next *state, batch, fresh []*entry) error {
 	stored := *next
 	stored.filled = l.putFilled(ctx, next.filled)
-	if err := l.advance(ctx, s, &stored); err != nil {
+	if err := l.advance(ctx, s, &stored, head{}); err != nil {
 		return err
 	}
 	appended := make(map[module.Version]*entry)
@@ -237,8 +238,8 @@ func (l *Log) settle(ctx context.Context, s, next *state, batch, fresh []*entry)
 		e.answer(nil)
 	}
 	// From here on nothing is lost if it fails: the next one, or the next start, makes up for it.
-	_, head := l.current()
-	if err := l.put(ctx, "latest", head.signed); err != nil {
+	_, shown := l.current()
+	if err := l.put(ctx, "latest", shown.signed); err != nil {
 		l.Alarm(godown.Alarm{Kind: "store", Err: fmt.Errorf("checksum database %s: %w", l.Name, err)})
 	}
 	if s.tree.N > 0 {

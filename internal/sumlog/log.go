@@ -140,12 +140,19 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 }
 
 func (l *Log) open(ctx context.Context) error {
-	l.unsure = len(l.Signers) > 0 // who wrote the commit may have died before it was durable
+	l.unsure = len(l.Signers) > 0         // who wrote the commit may have died before it was durable
+	signed, unsigned := l.storedHead(ctx) // before the tree, which is then as new or newer
 	s, err := l.load(ctx)
 	if err != nil {
 		return err
 	}
-	if err := l.continues(ctx, s); err != nil {
+	if errors.Is(unsigned, fs.ErrNotExist) && s.tree.N == 0 && len(l.Signers) > 0 {
+		signed.tree, unsigned = s.tree, nil // Create was cut short
+	}
+	if unsigned != nil {
+		return unsigned
+	}
+	if err := l.holds(ctx, s, signed.tree); err != nil {
 		return err
 	}
 	l.newest = s
@@ -157,7 +164,7 @@ func (l *Log) open(ctx context.Context) error {
 		return err
 	}
 	if err = l.startCosigning(); err == nil {
-		err = l.adopt(ctx, s)
+		err = l.adopt(s, signed)
 	}
 	if err != nil {
 		return errors.Join(err, l.end(ctx))
@@ -175,18 +182,10 @@ func (l *Log) end(ctx context.Context) error {
 	return errors.Join(err, l.index.Close(ctx))
 }
 
-// continues checks that the tree that is committed goes on from the head that was
+// holds checks that the tree that is committed goes on from the one that was
 // signed last. A folder that was put back from a backup, or that was changed by
 // somebody, must never be signed again: clients would see two histories.
-func (l *Log) continues(ctx context.Context, s *state) error {
-	signed, err := l.storedHead(ctx)
-	if errors.Is(err, fs.ErrNotExist) && s.tree.N == 0 && len(l.Signers) > 0 {
-		return nil // Create was cut short
-	}
-	if err != nil {
-		return err
-	}
-	tree := signed.tree
+func (l *Log) holds(ctx context.Context, s *state, tree tlog.Tree) error {
 	if tree.N > s.tree.N {
 		return fmt.Errorf("a head of %d records was signed, but %d are committed: some were lost, such as by putting back an old copy of the folder; put back all of a newer one, or begin a database of another name", tree.N, s.tree.N)
 	}
@@ -200,16 +199,14 @@ func (l *Log) continues(ctx context.Context, s *state) error {
 
 // adopt makes s what is served and appended to; the index has all of its records.
 // Caller holds l.loading, or nobody else has l.
-func (l *Log) adopt(ctx context.Context, s *state) error {
-	h := head{tree: s.tree}
-	var err error
+// Without a key h is the head that clients are shown, of no more records than s.
+func (l *Log) adopt(s *state, h head) error {
 	if len(l.Signers) > 0 {
-		h.signed, err = sign(s.tree, l.Signers)
-	} else {
-		h, err = l.storedHead(ctx)
-	}
-	if err != nil {
-		return err
+		signed, err := sign(s.tree, l.Signers)
+		if err != nil {
+			return err
+		}
+		h = head{s.tree, signed}
 	}
 	l.mu.Lock()
 	moved := h.tree != l.head.tree || l.state == nil
@@ -343,11 +340,18 @@ func (l *Log) reload(ctx context.Context) error {
 	l.looked = time.Now()
 	unsure := l.unsure
 	l.mu.Unlock()
+	var stored head // before the tree, which is then as new or newer
+	if len(l.Signers) == 0 {
+		var err error
+		if stored, err = l.storedHead(ctx); err != nil {
+			return err
+		}
+	}
 	if text, err := l.read(ctx, "commit"); err != nil {
 		return err
 	} else if bytes.Equal(text, tlog.FormatTree(have.tree)) && !unsure {
 		if len(l.Signers) == 0 {
-			return l.adopt(ctx, have) // its head may be newer
+			return l.adopt(have, stored) // the head may be newer
 		}
 		return nil
 	}
@@ -363,11 +367,11 @@ func (l *Log) reload(ctx context.Context) error {
 	} else if hash != have.tree.Hash {
 		return fmt.Errorf("the committed tree of %d records does not go on from that of %d", s.tree.N, have.tree.N)
 	}
-	return l.advance(ctx, have, s)
+	return l.advance(ctx, have, s, stored)
 }
 
 // advance makes the newer state next the current one. Caller holds l.loading.
-func (l *Log) advance(ctx context.Context, have, next *state) error {
+func (l *Log) advance(ctx context.Context, have, next *state, stored head) error {
 	l.mu.Lock()
 	l.newest = next
 	l.mu.Unlock()
@@ -382,7 +386,7 @@ func (l *Log) advance(ctx context.Context, have, next *state) error {
 		}
 		first += int64(n)
 	}
-	return l.adopt(ctx, next)
+	return l.adopt(next, stored)
 }
 
 // current returns the state, and the head for clients.
