@@ -28,6 +28,9 @@ too. The go command verifies it as it does sum.golang.org. See docs/sumdb.md.`,
 	below := []*cobra.Command{
 		newSumDBInitCommand(m),
 		newSumDBKeyCommand(m),
+		newSumDBVerifyCommand(m),
+		newSumDBExportCommand(m),
+		newSumDBImportCommand(m),
 	}
 	cmd.Args = func(_ *cobra.Command, args []string) error {
 		if len(args) == 0 {
