@@ -11,6 +11,7 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -260,15 +261,18 @@ func TestTiles(t *testing.T) {
 	})
 	checked := 0
 	for size := 0; size < 1100; {
-		for range 1 + mathrand.IntN(90) {
-			if _, _, err := l.Lookup(t.Context(), version(size)); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := theirs.Lookup(t.Context(), version(size)); err != nil {
-				t.Fatal(err)
-			}
-			size++
+		batch := 1 + mathrand.IntN(90)
+		fill(t, l, size, size+batch)
+		status, err := l.Status(t.Context(), batch)
+		if err != nil {
+			t.Fatal(err)
 		}
+		for _, r := range slices.Backward(status.Last) { // they came in any order
+			if _, err := theirs.Lookup(t.Context(), module.Version{Path: r.Module, Version: r.Version}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		size += batch
 		signed, err := theirs.Signed(t.Context())
 		if err != nil {
 			t.Fatal(err)
