@@ -47,6 +47,7 @@ var (
 	contentJSON  = []string{"application/json"}
 	contentText  = []string{"text/plain; charset=utf-8"}
 	contentZip   = []string{"application/zip"}
+	contentBytes = []string{"application/octet-stream"}
 	immutable    = []string{"public, max-age=31536000, immutable"}
 	noStore      = []string{"no-store"}
 	statusHeader = map[CacheStatus][]string{Hit: {string(Hit)}, Miss: {string(Miss)}, Expired: {string(Expired)}, Revalidated: {string(Revalidated)}, Stale: {string(Stale)}}
@@ -157,11 +158,20 @@ func (h *Handler) serveSum(ctx context.Context, w http.ResponseWriter, r *http.R
 		failWith(w, r, ev, err)
 		return
 	}
-	ready := &headers{contentType: contentText, cacheControl: maxAge(f.MaxAge), contentLength: []string{strconv.FormatInt(f.Size, 10)}}
+	ready := &headers{contentType: sumContent(name), cacheControl: maxAge(f.MaxAge), contentLength: []string{strconv.FormatInt(f.Size, 10)}}
 	if f.ETag != "" {
 		ready.etag = []string{f.ETag}
 	}
 	serve(w, r, ev, f, ready)
+}
+
+// sumContent returns the type of a checksum database's file: tiles are bytes, as
+// https://c2sp.org/tlog-tiles wants them, but for the go command's of records.
+func sumContent(name string) []string {
+	if _, tile, ok := strings.Cut(name, "/tile/"); ok && !strings.Contains(tile, "/data/") {
+		return contentBytes
+	}
+	return contentText
 }
 
 // serve sends a file.

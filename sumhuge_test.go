@@ -3,6 +3,8 @@ package godown_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -34,5 +36,24 @@ func TestSumsAbsurdSize(t *testing.T) {
 	defer s.Close(t.Context())
 	if f, err := s.FetchSum(t.Context(), "sum.test/latest"); err == nil || !strings.Contains(err.Error(), "no database has") {
 		t.Errorf("latest = %v, %v", f, err)
+	}
+}
+
+// A level so great that eight times it is no number any more, asked of the database above ours.
+func TestSumsHugeLevel(t *testing.T) {
+	r := newSumsRig(t)
+	r.grow(t, 300)
+	s := r.open(t)
+	for _, name := range []string{"tile/8/1152921504606846976/000.p/1", "tile/8/2305843009213693952/000.p/1", "tile/8/2305843009213693952/000"} {
+		func() {
+			defer func() {
+				if p := recover(); p != nil {
+					t.Errorf("%s: panic: %v", name, p)
+				}
+			}()
+			if data, err := readSum(t.Context(), s, "sum.test/"+name); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: %d bytes, error %v, want an fs.ErrNotExist", name, len(data), err)
+			}
+		}()
 	}
 }

@@ -154,10 +154,13 @@ func (s *Sums) private(path string) bool {
 	return path != "golang.org/toolchain" && module.MatchPrefixPatterns(s.Private, path)
 }
 
+// maxTileLevel is the highest level of tiles: no tree has more.
+const maxTileLevel = 6
+
 // fetchTile returns a tile, proven to be of the latest tree.
 func (s *Sums) fetchTile(ctx context.Context, path string) (*File, error) {
 	t, err := tlog.ParseTilePath(path)
-	if err != nil || t.H != tileHeight {
+	if err != nil || t.H != tileHeight || t.L > maxTileLevel {
 		return nil, &NotFound{Text: fmt.Sprintf("%.100q is no tile of height %d", path, tileHeight)}
 	}
 	if err := s.loadHead(ctx); err != nil {

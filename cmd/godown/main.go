@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -58,8 +59,11 @@ func printError(w io.Writer, err error) {
 		}
 		return
 	}
-	fmt.Fprintln(w, "godown:", err)
+	// A private key in the wrong place is repeated by messages of all kinds.
+	fmt.Fprintln(w, "godown:", privateKeys.ReplaceAllString(err.Error(), mask))
 }
+
+var privateKeys = regexp.MustCompile(`PRIVATE\+KEY\+[^\s"',;]*`)
 
 // An exit is how a command says that it ran, and how it ended. Any other error
 // of a command means that it was called or configured wrongly.

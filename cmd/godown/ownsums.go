@@ -103,7 +103,7 @@ func (o *ownSums) lines(ctx context.Context, m module.Version) ([]byte, error) {
 	if !o.ours(m.Path) {
 		record, err := o.sums.Lookup(ctx, m.Path, m.Version)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("checksum database %s: %w", o.sums.Spec.Name, err)
 		}
 		_, text, _, err := tlog.ParseRecord(record)
 		return text, err

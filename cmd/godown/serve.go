@@ -85,6 +85,9 @@ func serve(ctx context.Context, cfg *Config, stdout, stderr io.Writer) (int, err
 	s, err := startServer(p, cfg, cfg.Listen, log)
 	if err != nil {
 		_ = p.Close(ctx) // nothing was begun
+		if _, ok := errors.AsType[*misconfigured](err); ok {
+			return exitUsage, err
+		}
 		return exitFailed, err
 	}
 	warn(cfg, log)

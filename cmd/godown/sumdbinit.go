@@ -263,12 +263,15 @@ func (in *sumDBInit) find(ctx context.Context, secrets *auth.Secrets) (_ []signi
 		in.key = auth.Secret("file:" + file)
 	} else {
 		if _, err := os.Lstat(file); !isFile || !errors.Is(err, fs.ErrNotExist) {
+			if isFile && within(in.cfg.Data, file) {
+				return nil, "", errKeyInData(in.cfg.Data)
+			}
 			keys, err := in.read(ctx, secrets)
 			return keys, "", err
 		}
 	}
 	if within(in.cfg.Data, file) {
-		return nil, "", fmt.Errorf("the private key would be in the data folder, and in every copy of it: name a file elsewhere than in %s", in.cfg.Data)
+		return nil, "", errKeyInData(in.cfg.Data)
 	}
 	keys, err := makeKeyFile(file, in.name)
 	if errors.Is(err, fs.ErrExist) {
@@ -277,16 +280,32 @@ func (in *sumDBInit) find(ctx context.Context, secrets *auth.Secrets) (_ []signi
 	return keys, file, err
 }
 
-// within reports whether a file would be below a folder.
+func errKeyInData(data string) error {
+	return fmt.Errorf("the private key would be in the data folder, and in every copy of it: name a file elsewhere than in %s", data)
+}
+
+// within reports whether a file is, or would be, below a folder, by whatever links.
 func within(folder, file string) bool {
-	real := func(path string) string {
-		if p, err := filepath.EvalSymlinks(path); err == nil {
-			return p
-		}
+	rel, err := filepath.Rel(resolved(folder), resolved(file))
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// resolved returns a path without links, as far as it exists.
+func resolved(path string) string {
+	path, err := filepath.Abs(path)
+	if err != nil {
 		return path
 	}
-	rel, err := filepath.Rel(real(folder), filepath.Join(real(filepath.Dir(file)), filepath.Base(file)))
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+	rest := ""
+	for at := path; ; at = filepath.Dir(at) {
+		if real, err := filepath.EvalSymlinks(at); err == nil {
+			return filepath.Join(real, rest)
+		}
+		if at == filepath.Dir(at) {
+			return path
+		}
+		rest = filepath.Join(filepath.Base(at), rest)
+	}
 }
 
 // read reads the private keys where they are said to be.

@@ -112,7 +112,7 @@ func readAbout(ctx context.Context, store *godown.Dir, name string) (*aboutSumDB
 		err = a.check(name)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s is damaged: %w", filepath.Join(store.Path(), filepath.FromSlash(name), aboutFile), err)
+		return nil, nil, fmt.Errorf("%s is damaged: %w; remove it, and give 'godown sumdb init %s' again, with --key if the key is not where init puts it", filepath.Join(store.Path(), filepath.FromSlash(name), aboutFile), err, name)
 	}
 	return a, data, nil
 }
@@ -227,7 +227,7 @@ func openOwnSumDB(ctx context.Context, cfg *Config, name string) (_ *ownSumDB, e
 	case name == "" && len(names) == 0:
 		return nil, nil
 	case name == "" && len(names) > 1:
-		return nil, fmt.Errorf("there are several checksum databases in %s: %s; choose one with --sumdb-own", folder, strings.Join(names, ", "))
+		return nil, fmt.Errorf("there are several checksum databases in %s: %s; choose one with --sumdb-own, or by its name", folder, strings.Join(names, ", "))
 	case name == "":
 		name = names[0]
 	case !slices.Contains(names, name):

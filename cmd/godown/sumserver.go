@@ -19,7 +19,7 @@ func (s *server) listenForSums(cfg *Config, log *slog.Logger) error {
 		return nil
 	}
 	if s.own == nil {
-		return fmt.Errorf("sumdb-listen (%s) is set, but there is no checksum database of our own; 'godown sumdb init' makes one", cfg.Origin("sumdb-listen"))
+		return &misconfigured{fmt.Errorf("sumdb-listen (%s) is set, but there is no checksum database of our own; 'godown sumdb init' makes one", cfg.Origin("sumdb-listen"))}
 	}
 	l, err := net.Listen("tcp", cfg.SumDBListen)
 	if err != nil {
@@ -36,6 +36,11 @@ func (s *server) routeSums(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		dropBody(w)
 		defer dropBody(w)
+	}
+	if page := r.URL.Path; (page == "/" || page == "/-/healthz") && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "only GET and HEAD are allowed here", http.StatusMethodNotAllowed)
+		return
 	}
 	switch r.URL.Path {
 	case "/":

@@ -19,6 +19,7 @@ import (
 type entry struct {
 	module module.Version
 	text   []byte
+	noted  bool          // nobody has asked for it
 	done   chan struct{} // closed when the fields below are set; nil: nobody waits
 	id     int64
 	have   []byte // the record that the log has now: text, or another that came first
@@ -124,11 +125,14 @@ func (l *Log) commitAll() {
 		err := l.commit(ctx, batch)
 		cancel()
 		if err != nil {
-			err = fmt.Errorf("checksum database %s: appending: %w", l.Name, err)
+			err = fmt.Errorf("checksum database %s: appending: %w", l.Name, cloak(err))
 			l.Alarm(godown.Alarm{Kind: "store", Err: err})
 		}
 		for _, e := range batch {
 			e.answer(err)
+			if e.noted && e.have != nil && !bytes.Equal(e.have, e.text) {
+				l.differs(l.ctx, e.module, e.have, e.text)
+			}
 		}
 	}
 }
@@ -136,8 +140,11 @@ func (l *Log) commitAll() {
 // commit appends what the log does not have yet, and sets each entry's record.
 // With an error, those that have none were not appended, or it is not known.
 func (l *Log) commit(ctx context.Context, batch []*entry) error {
-	l.loading.Lock()
-	defer l.loading.Unlock()
+	if err := l.lock(ctx); err != nil {
+		return err
+	}
+	defer l.unlock()
+	raced := false
 	for {
 		l.mu.Lock()
 		unsure := l.unsure
@@ -150,6 +157,9 @@ func (l *Log) commit(ctx context.Context, batch []*entry) error {
 		s, _ := l.current()
 		fresh, err := l.missing(ctx, s, batch)
 		if err != nil || len(fresh) == 0 {
+			if raced {
+				l.sweep(ctx, s) // the tails that came to nothing, which may be another's now
+			}
 			return err
 		}
 		texts := make([][]byte, len(fresh))
@@ -177,10 +187,10 @@ func (l *Log) commit(ctx context.Context, batch []*entry) error {
 			if err := l.reload(ctx); err != nil {
 				return err
 			}
-			defer func() {
-				now, _ := l.current()
-				l.sweep(ctx, now) // the tail that came to nothing, which may be another's now
-			}()
+			if now, _ := l.current(); now.tree == s.tree {
+				return err // it has not changed: what the store says makes no sense
+			}
+			raced = true
 		default:
 			// What is committed now is not known: that is looked for before anything else is.
 			l.mu.Lock()
@@ -260,7 +270,7 @@ func (l *Log) putFilled(ctx context.Context, tiles []filled) []filled {
 	for i, f := range tiles {
 		slots <- struct{}{}
 		wait.Go(func() {
-			failed[i] = l.putTile(ctx, f)
+			failed[i] = l.put(ctx, f.tile.Path(), f.data) // also if it is there: it may not be durable
 			<-slots
 		})
 	}
@@ -275,12 +285,4 @@ func (l *Log) putFilled(ctx context.Context, tiles []filled) []filled {
 		l.Alarm(godown.Alarm{Kind: "store", Err: fmt.Errorf("checksum database %s: %w", l.Name, err)})
 	}
 	return left
-}
-
-// putTile stores a tile, unless it is there.
-func (l *Log) putTile(ctx context.Context, f filled) error {
-	if have, err := l.read(ctx, f.tile.Path()); err == nil && bytes.Equal(have, f.data) {
-		return nil
-	}
-	return l.put(ctx, f.tile.Path(), f.data)
 }

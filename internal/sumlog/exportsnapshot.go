@@ -44,7 +44,7 @@ func (l *Log) snapshot(ctx context.Context) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := l.load(ctx)
+	s, _, err := l.load(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -121,7 +121,7 @@ func (im *importer) local(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	im.have, err = im.log.load(ctx)
+	im.have, _, err = im.log.load(ctx)
 	if err != nil {
 		return fmt.Errorf("the log that is here: %w", cloak(err))
 	}
@@ -342,7 +342,7 @@ func (im *importer) commit(ctx context.Context) error {
 			im.next.appends = im.have.appends // when the others were appended is not known
 			old = tlog.FormatTree(im.have.tree)
 			for _, f := range im.have.filled { // the tail that has them will be removed
-				if err := im.log.putTile(ctx, f); err != nil {
+				if err := im.log.put(ctx, f.tile.Path(), f.data); err != nil {
 					return err
 				}
 			}

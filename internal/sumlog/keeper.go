@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/godown-dev/godown"
@@ -23,14 +24,11 @@ type Keeper struct {
 // Verify compares h1 with the log's record, or asks Next.
 func (k *Keeper) Verify(ctx context.Context, req godown.Request, h1 string) error {
 	m := module.Version{Path: req.Path, Version: req.Version}
-	known := k.line(ctx, req)
-	if known != "" && known != h1 {
-		return k.mismatch(req, h1, known)
+	known, err := k.first(ctx, req, h1)
+	if err != nil || known != "" && k.Own(req.Path) {
+		return err
 	}
-	if known != "" && k.Own(req.Path) {
-		return nil
-	}
-	err := k.Next.Verify(ctx, req, h1)
+	err = k.Next.Verify(ctx, req, h1)
 	if u, ok := errors.AsType[*godown.Unverified](err); ok && known != "" && !u.Absent {
 		return nil // it was proven when it was entered
 	}
@@ -44,27 +42,33 @@ func (k *Keeper) Verify(ctx context.Context, req godown.Request, h1 string) erro
 // Compare is Verify that learns nothing, for who looks at stored files. Without
 // ask nobody is asked.
 func (k *Keeper) Compare(ctx context.Context, req godown.Request, h1 string, ask bool) error {
-	known := k.line(ctx, req)
-	if known != "" && known != h1 {
-		return k.mismatch(req, h1, known)
+	known, err := k.first(ctx, req, h1)
+	if err != nil || known != "" && k.Own(req.Path) {
+		return err
 	}
-	if known != "" && k.Own(req.Path) {
-		return nil
-	}
-	err := godown.Compare(ctx, k.Next, req, h1, ask)
+	err = godown.Compare(ctx, k.Next, req, h1, ask)
 	if u, ok := errors.AsType[*godown.Unverified](err); ok && known != "" && !u.Absent {
 		return nil
 	}
 	return err
 }
 
-func (k *Keeper) mismatch(req godown.Request, h1, known string) error {
-	return &godown.Mismatch{Request: req, Reason: fmt.Sprintf("its hash is %s, but our checksum database %s has %s, which stays so for ever", h1, k.Log.Name, known)}
+// first compares h1 with the log's record, and returns its hash; empty if there is none.
+// While the log cannot be read, a module of our own must have been seen before.
+func (k *Keeper) first(ctx context.Context, req godown.Request, h1 string) (known string, err error) {
+	known, err = k.line(ctx, req)
+	switch {
+	case known != "" && known != h1:
+		return "", &godown.Mismatch{Request: req, Reason: fmt.Sprintf("its hash is %s, but our checksum database %s has %s, which stays so for ever", h1, k.Log.Name, known)}
+	case err != nil && k.Own(req.Path) && k.Next.Recall(ctx, req) == "":
+		return "", &godown.Unverified{Request: req, By: "our checksum database " + k.Log.Name, Err: err}
+	}
+	return known, nil
 }
 
 // Recall returns the hash of the log's record, or that which Next knows.
 func (k *Keeper) Recall(ctx context.Context, req godown.Request) string {
-	if known := k.line(ctx, req); known != "" {
+	if known, _ := k.line(ctx, req); known != "" {
 		return known
 	}
 	return k.Next.Recall(ctx, req)
@@ -79,12 +83,14 @@ func (k *Keeper) Ahead(ctx context.Context, req godown.Request) {
 	}
 }
 
-// line returns the hash that the log's record has of a file; empty if it has
-// none, or cannot be read, of which it tells itself.
-func (k *Keeper) line(ctx context.Context, req godown.Request) string {
+// line returns the hash that the log's record has of a file; empty if it has none.
+func (k *Keeper) line(ctx context.Context, req godown.Request) (string, error) {
 	_, text, err := k.Log.Recall(ctx, module.Version{Path: req.Path, Version: req.Version})
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
 	if err != nil {
-		return ""
+		return "", err
 	}
 	prefix := req.Path + " " + req.Version + " "
 	if req.Kind == godown.Mod {
@@ -92,8 +98,8 @@ func (k *Keeper) line(ctx context.Context, req godown.Request) string {
 	}
 	for line := range strings.Lines(string(text)) {
 		if h1, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), prefix); ok {
-			return h1
+			return h1, nil
 		}
 	}
-	return ""
+	return "", nil
 }

@@ -29,14 +29,15 @@ type Log struct {
 	cosigners *witness.Cosigners // nil: there are no witnesses
 	tiles     tiles
 
-	loading sync.Mutex // held while the state of the store is taken over, or a new one is committed
+	loading chan struct{} // holds a value while the state of the store is taken over, or a new one is committed
 
 	mu      sync.Mutex // guards the fields below
 	state   *state
 	newest  *state    // what the index may read: state, or the one that is to take its place
 	head    head      // what clients are shown; with a key it is that of state
 	looked  time.Time // when the store was last looked at for what others have committed
-	unsure  bool      // the last compare-and-swap may or may not have been done, or may not be durable
+	unsure  bool      // what is committed is not known, or may not be durable: nothing new is signed
+	damaged error     // why not all records can be read: what is not found may yet be there
 	queue   []*entry  // what is to be appended
 	waited  bool      // somebody waits for one of queue
 	busy    bool      // there is a goroutine that appends
@@ -129,7 +130,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if o.Alarm == nil {
 		o.Alarm = func(godown.Alarm) {}
 	}
-	l := &Log{options: o, hurry: make(chan struct{}, 1), noted: make(map[module.Version]bool)}
+	l := &Log{options: o, loading: make(chan struct{}, 1), hurry: make(chan struct{}, 1), noted: make(map[module.Version]bool)}
 	l.verifiers = note.VerifierList(o.Verifiers...)
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	if err := l.open(ctx); err != nil {
@@ -140,27 +141,27 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 }
 
 func (l *Log) open(ctx context.Context) error {
-	l.unsure = len(l.Signers) > 0         // who wrote the commit may have died before it was durable
 	signed, unsigned := l.storedHead(ctx) // before the tree, which is then as new or newer
-	s, err := l.load(ctx)
+	s, unconfirmed, err := l.load(ctx)
 	if err != nil {
 		return err
 	}
-	if errors.Is(unsigned, fs.ErrNotExist) && s.tree.N == 0 && len(l.Signers) > 0 {
+	if errors.Is(unsigned, fs.ErrNotExist) && s.tree.N == 0 && len(l.Signers) > 0 && unconfirmed == nil {
 		signed.tree, unsigned = s.tree, nil // Create was cut short
 	}
 	if unsigned != nil {
-		return unsigned
+		return errors.Join(unsigned, unconfirmed)
 	}
 	if err := l.holds(ctx, s, signed.tree); err != nil {
 		return err
 	}
+	if unconfirmed != nil {
+		// The disk takes nothing: what was signed before goes on being served.
+		l.unsure = true
+		l.Alarm(godown.Alarm{Kind: "store", Err: fmt.Errorf("checksum database %s: %w; nothing can be added to it now", l.Name, unconfirmed)})
+	}
 	l.newest = s
-	l.index, err = index.Open(ctx, l.Store, l.Name+"/index/", s.tree.N, l.keys, index.Options{
-		Bind:   l.bind,
-		Failed: func(err error) { l.Alarm(godown.Alarm{Kind: "store", Err: err}) },
-	})
-	if err != nil {
+	if err := l.openIndex(ctx, s); err != nil {
 		return err
 	}
 	if err = l.startCosigning(); err == nil {
@@ -169,8 +170,34 @@ func (l *Log) open(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, l.end(ctx))
 	}
-	l.sweep(ctx, s)
+	if unconfirmed == nil {
+		l.sweep(ctx, s)
+	}
 	return nil
+}
+
+// openIndex opens the index. Where it has to be made anew and records cannot be
+// read, there is one in memory of the others: they can be looked up.
+func (l *Log) openIndex(ctx context.Context, s *state) (err error) {
+	l.index, err = index.Open(ctx, l.Store, l.Name+"/index/", s.tree.N, l.keys, index.Options{
+		Bind:   l.bind,
+		Failed: func(err error) { l.Alarm(godown.Alarm{Kind: "store", Err: err}) },
+	})
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	l.spoil(err)
+	l.index, err = index.Open(ctx, godown.Unwritable(err), l.Name+"/index/", s.tree.N, l.keysThatAre, index.Options{})
+	return err
+}
+
+// spoil notes that not all records can be read.
+func (l *Log) spoil(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.damaged == nil {
+		l.damaged = err
+	}
 }
 
 // end ends what works for the log.
@@ -198,10 +225,13 @@ func (l *Log) holds(ctx context.Context, s *state, tree tlog.Tree) error {
 }
 
 // adopt makes s what is served and appended to; the index has all of its records.
-// Caller holds l.loading, or nobody else has l.
-// Without a key h is the head that clients are shown, of no more records than s.
+// Caller has l.loading, or nobody else has l. Where s is not signed here, h is
+// the head that clients are shown, of no more records.
 func (l *Log) adopt(s *state, h head) error {
-	if len(l.Signers) > 0 {
+	l.mu.Lock()
+	sure := !l.unsure
+	l.mu.Unlock()
+	if len(l.Signers) > 0 && sure {
 		signed, err := sign(s.tree, l.Signers)
 		if err != nil {
 			return err
@@ -241,17 +271,21 @@ func (l *Log) storedHead(ctx context.Context) (head, error) {
 	return head{tree, signed}, nil
 }
 
-// load reads the state that is committed, sees to it that it is durable and
-// that its full tiles are in the store.
-func (l *Log) load(ctx context.Context) (*state, error) {
+// load reads the state that is committed. Who has a key sees to it that it is
+// durable, and that its full tiles are in the store: whoever committed it may have
+// died before. Why that failed is in unconfirmed; such a state may not be signed.
+func (l *Log) load(ctx context.Context) (s *state, unconfirmed, err error) {
 	for try := 0; ; try++ {
 		text, err := l.read(ctx, "commit")
 		if err != nil {
-			return nil, fmt.Errorf("the committed tree: %w", err)
+			return nil, nil, fmt.Errorf("the committed tree: %w", err)
 		}
 		tree, err := tlog.ParseTree(text)
+		if err == nil && !bytes.Equal(text, tlog.FormatTree(tree)) {
+			err = errors.New("it has more than a tree")
+		}
 		if err != nil {
-			return nil, fmt.Errorf("the committed tree, %s/commit: %w", l.Name, err)
+			return nil, nil, fmt.Errorf("the committed tree, %s/commit: %w", l.Name, err)
 		}
 		s := &state{tree: tree}
 		if tree.N > 0 {
@@ -263,38 +297,34 @@ func (l *Log) load(ctx context.Context) (*state, error) {
 				s, err = decodeState(data, tree)
 			}
 			if err != nil {
-				return nil, fmt.Errorf("%s/%s, which holds the newest records: %w", l.Name, tailName(tree), err)
+				return nil, nil, fmt.Errorf("%s/%s, which holds the newest records: %w", l.Name, tailName(tree), cloak(err))
 			}
 		} else if tree != emptyTree() {
-			return nil, fmt.Errorf("the committed tree, %s/commit: that is not the hash of no records", l.Name)
+			return nil, nil, fmt.Errorf("the committed tree, %s/commit: that is not the hash of no records", l.Name)
 		}
-		if err := l.confirm(ctx, text); errors.Is(err, godown.ErrChanged) {
-			continue
-		} else if err != nil {
-			return nil, err
+		if len(l.Signers) > 0 {
+			unconfirmed = l.confirm(ctx, tree)
+			if errors.Is(unconfirmed, godown.ErrChanged) && ctx.Err() == nil {
+				continue
+			}
 		}
-		if err := l.checkFilled(ctx, s); err != nil {
-			return nil, err
+		l.checkFilled(ctx, s)
+		if unconfirmed == nil {
+			s.filled = l.putFilled(ctx, s.filled)
 		}
-		s.filled = l.putFilled(ctx, s.filled)
-		return s, nil
+		return s, unconfirmed, nil
 	}
 }
 
-// confirm makes a commit durable that may not be. Caller holds l.loading, or nobody else has l.
-func (l *Log) confirm(ctx context.Context, text []byte) error {
-	l.mu.Lock()
-	unsure := l.unsure
-	l.mu.Unlock()
-	if !unsure {
-		return nil
+// confirm makes a commit durable that may not be.
+func (l *Log) confirm(ctx context.Context, tree tlog.Tree) error {
+	if signed, err := l.storedHead(ctx); err == nil && signed.tree == tree {
+		return nil // who signed it knew
 	}
+	text := tlog.FormatTree(tree)
 	if err := l.Store.(godown.Swapper).Swap(ctx, l.Name+"/commit", text, text); err != nil {
-		return fmt.Errorf("the committed tree: %w", err)
+		return fmt.Errorf("the committed tree cannot be made durable: %w", err)
 	}
-	l.mu.Lock()
-	l.unsure = false
-	l.mu.Unlock()
 	return nil
 }
 
@@ -318,22 +348,53 @@ func (l *Log) put(ctx context.Context, name string, data []byte) error {
 }
 
 // look takes over what others have committed, if that was not looked for of late.
+// Where that would mean to wait, and atMost is not 0, it is left to another time.
 func (l *Log) look(ctx context.Context, atMost time.Duration) {
-	l.mu.Lock()
-	due := time.Since(l.looked) >= atMost
-	l.mu.Unlock()
-	if !due {
+	if !l.due(atMost) {
 		return
 	}
-	l.loading.Lock()
-	defer l.loading.Unlock()
-	if err := l.reload(ctx); err != nil && ctx.Err() == nil {
+	if atMost > 0 {
+		select {
+		case l.loading <- struct{}{}:
+		default:
+			return // somebody is at it
+		}
+	} else if l.lock(ctx) != nil {
+		return
+	}
+	defer l.unlock()
+	if !l.due(atMost) {
+		return
+	}
+	// It is not only for who asks, who may leave.
+	ctx, cancel := context.WithTimeout(l.ctx, commitTimeout)
+	defer cancel()
+	if err := l.reload(ctx); err != nil && l.ctx.Err() == nil {
 		// What is known goes on being served.
 		l.Alarm(godown.Alarm{Kind: "store", Err: fmt.Errorf("checksum database %s: %w", l.Name, err)})
 	}
 }
 
-// reload takes over what is committed. Caller holds l.loading.
+// due reports whether the store was last looked at so long ago.
+func (l *Log) due(atMost time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.looked) >= atMost
+}
+
+// lock waits for l.loading.
+func (l *Log) lock(ctx context.Context) error {
+	select {
+	case l.loading <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *Log) unlock() { <-l.loading }
+
+// reload takes over what is committed. Caller has l.loading.
 func (l *Log) reload(ctx context.Context) error {
 	have, _ := l.current()
 	l.mu.Lock()
@@ -344,20 +405,20 @@ func (l *Log) reload(ctx context.Context) error {
 	if len(l.Signers) == 0 {
 		var err error
 		if stored, err = l.storedHead(ctx); err != nil {
-			return err
+			return cloak(err)
 		}
 	}
 	if text, err := l.read(ctx, "commit"); err != nil {
-		return err
+		return cloak(err)
 	} else if bytes.Equal(text, tlog.FormatTree(have.tree)) && !unsure {
 		if len(l.Signers) == 0 {
 			return l.adopt(have, stored) // the head may be newer
 		}
 		return nil
 	}
-	s, err := l.load(ctx)
-	if err != nil || s.tree == have.tree {
-		return err
+	s, unconfirmed, err := l.load(ctx)
+	if err = errors.Join(err, unconfirmed); err != nil {
+		return cloak(err)
 	}
 	if s.tree.N < have.tree.N {
 		return fmt.Errorf("the committed tree has %d records, but had %d before", s.tree.N, have.tree.N)
@@ -367,10 +428,13 @@ func (l *Log) reload(ctx context.Context) error {
 	} else if hash != have.tree.Hash {
 		return fmt.Errorf("the committed tree of %d records does not go on from that of %d", s.tree.N, have.tree.N)
 	}
+	l.mu.Lock()
+	l.unsure = false
+	l.mu.Unlock()
 	return l.advance(ctx, have, s, stored)
 }
 
-// advance makes the newer state next the current one. Caller holds l.loading.
+// advance makes the newer state next the current one. Caller has l.loading.
 func (l *Log) advance(ctx context.Context, have, next *state, stored head) error {
 	l.mu.Lock()
 	l.newest = next
@@ -414,6 +478,25 @@ func (l *Log) keys(ctx context.Context, first int64, n int) ([]index.Key, error)
 		}
 	}
 	return keys, nil
+}
+
+// keysThatAre is keys for a log of which some records cannot be read: in their
+// place stands the key of no version.
+func (l *Log) keysThatAre(ctx context.Context, first int64, n int) ([]index.Key, error) {
+	var all []index.Key
+	for len(all) < n {
+		at := first + int64(len(all))
+		count := min(n-len(all), tileWidth-int(at%tileWidth))
+		keys, err := l.keys(ctx, at, count)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			keys = make([]index.Key, count)
+		}
+		all = append(all, keys...)
+	}
+	return all, nil
 }
 
 // bind returns the tree's hash of n records, by which the index tells its files from those of another log.

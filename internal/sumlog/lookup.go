@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/godown-dev/godown"
 	"github.com/godown-dev/godown/internal/sumlog/index"
@@ -47,18 +48,20 @@ func (l *Log) find(ctx context.Context, s *state, m module.Version) (int64, []by
 			return id, text, nil
 		}
 	}
+	l.mu.Lock()
+	damaged := l.damaged
+	l.mu.Unlock()
+	if damaged != nil {
+		return 0, nil, fmt.Errorf("checksum database %s: whether it has a record of %v cannot be told, as not all of it can be read: %w", l.Name, m, cloak(damaged))
+	}
 	return 0, nil, noRecord(m)
 }
 
 // Lookup returns the number and the text of a version's record, and appends it
 // if there is none yet. That there is no such version is an fs.ErrNotExist.
 func (l *Log) Lookup(ctx context.Context, m module.Version) (int64, []byte, error) {
-	id, text, err := l.Recall(ctx, m)
+	id, text, err := l.lookForIt(ctx, m)
 	if !errors.Is(err, fs.ErrNotExist) || l.Origin == nil || len(l.Signers) == 0 {
-		return id, text, err
-	}
-	l.look(ctx, batchWait) // another process may have it, and Origin's work is not little
-	if id, text, err := l.Recall(ctx, m); !errors.Is(err, fs.ErrNotExist) {
 		return id, text, err
 	}
 	made, err := l.Origin(ctx, m)
@@ -70,6 +73,20 @@ func (l *Log) Lookup(ctx context.Context, m module.Version) (int64, []byte, erro
 		l.differs(ctx, m, have, made)
 	}
 	return id, have, err
+}
+
+// lookForIt is Recall that knows what other processes have appended, too.
+func (l *Log) lookForIt(ctx context.Context, m module.Version) (int64, []byte, error) {
+	id, text, err := l.Recall(ctx, m)
+	if errors.Is(err, fs.ErrNotExist) {
+		wait := time.Duration(batchWait)
+		if len(l.Signers) == 0 {
+			wait = 0 // nobody else will find it
+		}
+		l.look(ctx, wait)
+		id, text, err = l.Recall(ctx, m)
+	}
+	return id, text, err
 }
 
 // differs tells that another process has appended another record than ours would have been.
@@ -128,11 +145,17 @@ func (l *Log) enterNotes() {
 func (l *Log) enter(m module.Version) {
 	ctx, cancel := context.WithTimeout(l.ctx, commitTimeout)
 	defer cancel()
-	if _, _, err := l.Recall(ctx, m); !errors.Is(err, fs.ErrNotExist) {
+	_, have, err := l.Recall(ctx, m)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	if made, err := l.Origin(ctx, m); err == nil {
-		_ = l.enqueue(&entry{module: m, text: made})
+	made, oerr := l.Origin(ctx, m)
+	switch {
+	case oerr != nil:
+	case err != nil:
+		_ = l.enqueue(&entry{module: m, text: made, noted: true})
+	case string(have) != string(made):
+		l.differs(ctx, m, have, made)
 	}
 }
 

@@ -64,7 +64,7 @@ func (l *Log) fetchLookup(ctx context.Context, name string) (*godown.File, error
 	if err != nil {
 		return nil, &godown.NotFound{Text: err.Error()}
 	}
-	id, text, err := l.Recall(ctx, m)
+	id, text, err := l.lookForIt(ctx, m)
 	status := godown.Hit
 	if errors.Is(err, fs.ErrNotExist) && !godown.IsCachedOnly(ctx) {
 		id, text, err = l.Lookup(ctx, m)
@@ -131,7 +131,7 @@ func parseTile(path string) (t tlog.Tile, entries bool, err error) {
 	} else {
 		t, err = tlog.ParseTilePath(path)
 	}
-	if err != nil || t.H != tileHeight {
+	if err != nil || t.H != tileHeight || t.L > maxLevel {
 		return t, false, fmt.Errorf("%.100q is no tile of height %d", path, tileHeight)
 	}
 	return t, entries, nil

@@ -15,6 +15,7 @@ import (
 const (
 	tileHeight = 8
 	tileWidth  = 1 << tileHeight
+	maxLevel   = 6 // of tiles: no tree has more
 )
 
 // A state is a tree with all of it that full tiles in the store do not have.
@@ -243,7 +244,7 @@ func (s *state) count(t tlog.Tile) int64 { return s.tree.N >> (tileHeight * max(
 
 // covers reports whether the tree has all of t.
 func (s *state) covers(t tlog.Tile) bool {
-	if max(t.L, 0)*tileHeight >= 63 || t.N > s.tree.N {
+	if t.L > maxLevel || t.N > s.tree.N {
 		return false
 	}
 	return t.N<<tileHeight+int64(t.W) <= s.count(t)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"sync"
 
@@ -68,7 +69,7 @@ func (l *Log) tile(ctx context.Context, s *state, t tlog.Tile) ([]byte, error) {
 	return data[:t.W*tlog.HashSize], nil
 }
 
-// fullTile returns a full tile of hashes. What the store has of it is compared
+// fullTile returns a full tile of hashes. What there is of it is compared
 // with the tile above it, and that with the next, up to the edge of the tree. If
 // it is damaged it is made anew of those below it.
 func (l *Log) fullTile(ctx context.Context, s *state, t tlog.Tile) ([]byte, error) {
@@ -81,28 +82,53 @@ func (l *Log) fullTile(ctx context.Context, s *state, t tlog.Tile) ([]byte, erro
 		return nil, err
 	}
 	want := parent[(above.W-1)*tlog.HashSize:]
-	data, ok := s.filledTile(t)
-	if !ok {
-		data, err = l.read(ctx, t.Path())
+	if data, ok := s.filledTile(t); ok && bytes.Equal(rootOf(t, data), want) {
+		l.tiles.put(t, data)
+		return data, nil
 	}
+	data, err := l.read(ctx, t.Path())
 	if err == nil && bytes.Equal(rootOf(t, data), want) {
 		l.tiles.put(t, data)
 		return data, nil
 	}
 	if err == nil {
-		err = fmt.Errorf("%s is not what the tree has", t.Path())
+		err = &damage{t.Path() + " is not what the tree has"}
+	}
+	if !isDamage(err) {
+		return nil, l.unreadable(ctx, err)
 	}
 	made, merr := l.remakeTile(ctx, s, t)
 	if merr != nil || !bytes.Equal(rootOf(t, made), want) {
-		l.rotten(err)
-		return nil, fmt.Errorf("checksum database %s: %w", l.Name, cloak(err))
+		return nil, l.unreadable(ctx, err)
 	}
 	l.rotten(fmt.Errorf("%w; it was made anew of those below it", err))
-	if perr := l.put(ctx, t.Path(), made); perr != nil && len(l.Signers) > 0 {
-		l.Alarm(godown.Alarm{Kind: "store", Err: perr})
+	if err := l.put(ctx, t.Path(), made); err != nil && len(l.Signers) > 0 { // who only reads may not be able to
+		l.Alarm(godown.Alarm{Kind: "store", Err: err})
 	}
 	l.tiles.put(t, made)
 	return made, nil
+}
+
+// A damage says that a file is not what it should be.
+type damage struct{ text string }
+
+func (d *damage) Error() string { return d.text }
+
+// isDamage reports whether err says that a file is wrong or missing, and not only that it could not be read now.
+func isDamage(err error) bool {
+	_, ok := errors.AsType[*damage](err)
+	return ok || errors.Is(err, fs.ErrNotExist) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
+}
+
+// unreadable returns err as one of the log's, and raises the alarm that it is worth.
+func (l *Log) unreadable(ctx context.Context, err error) error {
+	switch {
+	case isDamage(err):
+		l.rotten(err)
+	case ctx.Err() == nil:
+		l.Alarm(godown.Alarm{Kind: "store", Err: fmt.Errorf("checksum database %s: %w", l.Name, err)})
+	}
+	return fmt.Errorf("checksum database %s: %w", l.Name, cloak(err))
 }
 
 // cloak returns err so that it is no fs.ErrNotExist: a file of ours that is missing is our fault.
@@ -139,7 +165,7 @@ func rootOf(t tlog.Tile, data []byte) []byte {
 func (l *Log) remakeTile(ctx context.Context, s *state, t tlog.Tile) ([]byte, error) {
 	var data []byte
 	if t.L == 0 {
-		texts, err := l.rawRecords(ctx, s, t.N)
+		texts, err := l.rawRecords(ctx, s, t.N, func([][]byte) error { return nil })
 		if err != nil {
 			return nil, err
 		}
@@ -164,87 +190,85 @@ func (l *Log) remakeTile(ctx context.Context, s *state, t tlog.Tile) ([]byte, er
 	return data, nil
 }
 
-// rawRecords returns the records of a full tile, as the store has them.
-func (l *Log) rawRecords(ctx context.Context, s *state, n int64) ([][]byte, error) {
+// rawRecords returns the records of a full tile that check finds nothing wrong
+// with: as the tail has them, or the store.
+func (l *Log) rawRecords(ctx context.Context, s *state, n int64, check func([][]byte) error) ([][]byte, error) {
 	t := tlog.Tile{H: tileHeight, L: -1, N: n, W: tileWidth}
-	data, ok := s.filledTile(t)
-	if !ok {
-		var err error
-		if data, err = l.read(ctx, t.Path()); err != nil {
-			return nil, cloak(err)
+	taken := func(data []byte) ([][]byte, error) {
+		texts, err := splitTexts(data, tileWidth)
+		if err == nil {
+			err = check(texts)
+		}
+		if err != nil {
+			return nil, &damage{t.Path() + ": " + err.Error()}
+		}
+		return texts, nil
+	}
+	if data, ok := s.filledTile(t); ok {
+		if texts, err := taken(data); err == nil {
+			return texts, nil
 		}
 	}
-	texts, err := splitTexts(data, tileWidth)
+	data, err := l.read(ctx, t.Path())
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", t.Path(), err)
+		return nil, err
 	}
-	return texts, nil
+	return taken(data)
 }
 
 // records returns the records from number first to the end of its tile, proven to be of the tree.
 func (l *Log) records(ctx context.Context, s *state, first int64) ([][]byte, error) {
-	n, skip := first>>tileHeight, first%tileWidth
-	if n == s.tree.N>>tileHeight {
-		return s.texts[skip:], nil
-	}
-	hashes, err := l.fullTile(ctx, s, tlog.Tile{H: tileHeight, L: 0, N: n, W: tileWidth})
-	if err != nil {
-		return nil, err
-	}
-	texts, err := l.rawRecords(ctx, s, n)
-	if err != nil {
-		l.rotten(err)
-		return nil, fmt.Errorf("checksum database %s: %w", l.Name, err)
-	}
-	for i, text := range texts {
-		hash := tlog.RecordHash(text)
-		if !bytes.Equal(hash[:], hashes[i*tlog.HashSize:(i+1)*tlog.HashSize]) {
-			err := fmt.Errorf("record %d is not what the tree has; put back its tile %s from a backup", n<<tileHeight+int64(i), tlog.Tile{H: tileHeight, L: -1, N: n, W: tileWidth}.Path())
-			l.rotten(err)
-			return nil, fmt.Errorf("checksum database %s: %w", l.Name, err)
-		}
-	}
-	return texts[skip:], nil
+	return l.provenRecords(ctx, s, first, tileWidth)
 }
 
 // record returns one record, proven to be of the tree.
 func (l *Log) record(ctx context.Context, s *state, id int64) ([]byte, error) {
-	n, i := id>>tileHeight, int(id%tileWidth)
-	if n == s.tree.N>>tileHeight {
-		return s.texts[i], nil
-	}
-	hashes, err := l.fullTile(ctx, s, tlog.Tile{H: tileHeight, L: 0, N: n, W: tileWidth})
+	texts, err := l.provenRecords(ctx, s, id, 1)
 	if err != nil {
 		return nil, err
 	}
-	texts, err := l.rawRecords(ctx, s, n)
-	if err == nil {
-		hash := tlog.RecordHash(texts[i])
-		if bytes.Equal(hash[:], hashes[i*tlog.HashSize:(i+1)*tlog.HashSize]) {
-			return texts[i], nil
+	return texts[0], nil
+}
+
+// provenRecords returns the records from number first to the end of its tile, of
+// which the first n are proven to be of the tree.
+func (l *Log) provenRecords(ctx context.Context, s *state, first int64, n int) ([][]byte, error) {
+	tile, skip := first>>tileHeight, int(first%tileWidth)
+	if tile == s.tree.N>>tileHeight {
+		return s.texts[skip:], nil
+	}
+	hashes, err := l.fullTile(ctx, s, tlog.Tile{H: tileHeight, L: 0, N: tile, W: tileWidth})
+	if err != nil {
+		return nil, err
+	}
+	texts, err := l.rawRecords(ctx, s, tile, func(texts [][]byte) error {
+		for i := skip; i < min(skip+n, len(texts)); i++ {
+			hash := tlog.RecordHash(texts[i])
+			if !bytes.Equal(hash[:], hashes[i*tlog.HashSize:(i+1)*tlog.HashSize]) {
+				return fmt.Errorf("record %d is not what the tree has; put this file back from a backup ('godown sumdb import' does)", tile<<tileHeight+int64(i))
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, l.unreadable(ctx, err)
 	}
-	_, err = l.records(ctx, s, id) // which says what is wrong
-	if err == nil {
-		err = fmt.Errorf("checksum database %s: record %d was read wrongly, and then rightly", l.Name, id)
-	}
-	return nil, err
+	return texts[skip:], nil
 }
 
 // checkFilled checks the tiles that a stored state says were filled, as they go to
-// where they are looked for from then on.
-func (l *Log) checkFilled(ctx context.Context, s *state) error {
-	for i, f := range s.filled {
-		if !s.covers(f.tile) {
-			return fmt.Errorf("%s in the tail is beyond the tree of %d records", f.tile.Path(), s.tree.N)
-		}
-		right, err := l.tile(ctx, s, f.tile)
+// where they are looked for from then on. Those that cannot be made right stay where they are.
+func (l *Log) checkFilled(ctx context.Context, s *state) {
+	whole := *s // with all tiles, while they are looked at
+	s.filled = nil
+	for _, f := range whole.filled {
+		right, err := l.tile(ctx, &whole, f.tile)
 		if err != nil {
-			return fmt.Errorf("the tail of %d records: %w", s.tree.N, err)
+			l.spoil(fmt.Errorf("%s in the tail of %d records: %w", f.tile.Path(), s.tree.N, err))
+			continue
 		}
-		s.filled[i].data = right
+		s.filled = append(s.filled, filled{f.tile, right})
 	}
-	return nil
 }
 
 // hashes returns what reads the hashes of the tree of s.
