@@ -188,12 +188,15 @@ func (f *Finding) judge(err error) {
 }
 
 // besideZip compares a zip that is not bad with the hash beside it. Where
-// nothing proves either, one of them is bad, and nobody knows which.
+// nothing proves either, one of them is bad, and nobody knows which. What is no
+// hash, such as an empty file, is no evidence against the zip.
 func (c *Cache) besideZip(ctx context.Context, store Store, found *Finding) error {
 	beside, err := zipHash(ctx, store, found.Request)
 	_, malformed := errors.AsType[*Mismatch](err)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case malformed && found.Verdict != Good:
 		return nil
 	case err != nil && !malformed:
 		return fmt.Errorf("the hash beside it: %w", err)
@@ -356,7 +359,9 @@ func (c *Cache) repair(ctx context.Context, found *Finding, how Checking) {
 		}
 	}
 	if !inMemory || err != nil {
-		err = c.fetchAnew(ctx, req)
+		if err = c.mayName(ctx, req); err == nil {
+			err = c.fetchAnew(ctx, req)
+		}
 	}
 	again := c.look(ctx, c.Store, req, how)
 	switch again.Verdict {
@@ -396,6 +401,21 @@ func (c *Cache) rightInMemory(found Finding) (hotFile, bool) {
 	}
 	h1, err := checkSmall(found.Request, kept.file.Data)
 	return kept, err == nil && (found.Request.Kind == Info || h1 == found.Known)
+}
+
+// A discreet is a Verifier that knows of files that are not to be named to
+// anybody before somebody asks for them: they may have been private, and the
+// configuration does not say so now. MayName says why a file is such a one.
+type discreet interface {
+	MayName(ctx context.Context, req Request) error
+}
+
+// mayName says why a file must not be fetched unasked; nil if it may be.
+func (c *Cache) mayName(ctx context.Context, req Request) error {
+	if d, ok := c.Verifier.(discreet); ok {
+		return d.MayName(ctx, req)
+	}
+	return nil
 }
 
 // fetchAnew has a file that is not in the store fetched and stored. Those that

@@ -94,6 +94,7 @@ func TestCheck(t *testing.T) {
 		{name: "asked in vain", kind: mod, change: func(_ *testing.T, _ *rig, v *recorded) { v.unknown, v.away = true, true }, how: godown.Checking{Ask: true}, want: godown.Unproven, why: "fishing"},
 		{name: "asked, and wrong", kind: mod, change: func(t *testing.T, r *rig, v *recorded) { v.unknown = true; spoil(mod, flip)(t, r, v) }, how: godown.Checking{Ask: true}, want: godown.Bad, why: "instead of"},
 		{name: "no record, and wrong beside", kind: zip, change: func(t *testing.T, r *rig, v *recorded) { v.unknown = true; beside(flip)(t, r, v) }, want: godown.Bad, why: "beside it has"},
+		{name: "no record, and nothing that is a hash beside", kind: zip, change: func(t *testing.T, r *rig, v *recorded) { v.unknown = true; beside(empty)(t, r, v) }, want: godown.Unproven, why: "nobody was asked"},
 		{name: "gone", kind: zip, change: func(t *testing.T, r *rig, _ *recorded) { os.Remove(r.path(hello(zip, "v1.0.0").Name())) }, want: godown.Gone},
 		{name: "a sick disk, mod", kind: mod, change: sick(".mod"), want: godown.Unreadable, why: "input/output"},
 		{name: "a sick disk, zip", kind: zip, change: sick(".zip"), want: godown.Unreadable, why: "input/output"},
@@ -254,6 +255,67 @@ func TestCheckForgetsOther(t *testing.T) {
 	wantFetch(t, r, mod, []byte(other), godown.Hit)
 }
 
+// TestCheckKeepsKnown: a zip that is known to be good is not forgotten, and so
+// looked at anew, for a wrong hash beside it.
+func TestCheckKeepsKnown(t *testing.T) {
+	zip := hello(godown.Zip, "v1.0.0")
+	r, v := newRecorded(t)
+	if err := os.Remove(r.path(zip.Name() + "hash")); err != nil { // it would be hashed again behind our back
+		t.Fatal(err)
+	}
+	mustFetch(t, r, zip)
+	beside(func(b []byte) []byte { b[9] ^= 1; return b })(t, r, v)
+	if found := r.Check(t.Context(), zip, godown.Checking{}); found.Verdict != godown.Bad || !found.Beside {
+		t.Fatalf("%+v", found)
+	}
+	wantFetch(t, r, zip, r.mods.Data(zip.Name()), godown.Hit)
+	if len(r.aside(t)) > 0 {
+		t.Errorf("set aside are %q", r.aside(t))
+	}
+}
+
+// A dissent has the records of another, and says of everything that it is wrong.
+type dissent struct{ *recorded }
+
+func (d dissent) Verify(_ context.Context, req godown.Request, _ string) error {
+	d.asked.Add(1)
+	return &godown.Mismatch{Request: req, Reason: "somebody has another record"}
+}
+
+// TestRecheckByRecord: a stored zip that is as the record at hand has it stays, whoever has another.
+func TestRecheckByRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, v := newRecorded(t)
+		defer r.Close(t.Context())
+		r.Verifier = dissent{v}
+		mustFetch(t, r, hello(godown.Zip, "v1.0.0"))
+		pass(time.Minute) // it is hashed again
+		if v.asked.Load() != 1 || len(r.aside(t)) > 0 || r.alarms.count("rot") > 0 {
+			t.Errorf("asked %d times, set aside are %q, %v", v.asked.Load(), r.aside(t), r.alarms.list)
+		}
+	})
+}
+
+// A shy is a Verifier that has no file named unasked.
+type shy struct{ godown.Verifier }
+
+func (shy) MayName(_ context.Context, req godown.Request) error {
+	return &godown.Denied{Rule: "shy", Reason: "it is private"}
+}
+
+// TestCheckNames: a file that may not be named is set aside if it is bad, and not fetched unasked.
+func TestCheckNames(t *testing.T) {
+	mod := hello(godown.Mod, "v1.0.0")
+	r, v := newRecorded(t)
+	r.Verifier = shy{v}
+	spoil(godown.Mod, func([]byte) []byte { return []byte("module example.com/evil\n") })(t, r, v)
+	found := r.Check(t.Context(), mod, godown.Checking{Repair: true})
+	if _, denied := errors.AsType[*godown.Denied](found.RepairErr); found.Verdict != godown.Bad || found.Repaired || !denied || r.Stats().Fetches > 0 || len(r.aside(t)) != 1 {
+		t.Errorf("%+v, %d fetches, set aside are %q", found, r.Stats().Fetches, r.aside(t))
+	}
+	wantFetch(t, r, mod, r.mods.Data(mod.Name()), godown.Miss) // somebody asks for it
+}
+
 // TestCompareLearnsNothing: a check makes no record of what it finds.
 func TestCompareLearnsNothing(t *testing.T) {
 	seen := openDir(t, t.TempDir())
@@ -307,26 +369,31 @@ func TestCheckEnds(t *testing.T) {
 	}
 }
 
-// A wrongOnce gives the content of a file wrongly the first time.
-type wrongOnce struct {
+// A wrongFirst gives the content of a file wrongly the first few times.
+type wrongFirst struct {
 	*godown.Dir
+	wrong int64
 	times atomic.Int64
 }
 
-func (s *wrongOnce) Open(ctx context.Context, name string) (*godown.File, error) {
-	if strings.HasSuffix(name, ".mod") && s.times.Add(1) == 1 {
+func (s *wrongFirst) Open(ctx context.Context, name string) (*godown.File, error) {
+	if strings.HasSuffix(name, ".mod") && s.times.Add(1) <= s.wrong {
 		return godown.NewFile([]byte("module example.com/evil\n")), nil
 	}
 	return s.Dir.Open(ctx, name)
 }
 
-// TestCheckLooksTwice: what was read wrongly for once is not set aside.
+// TestCheckLooksTwice: what was read wrongly for once is not set aside, nor what
+// somebody has replaced meanwhile.
 func TestCheckLooksTwice(t *testing.T) {
 	r, _ := newRecorded(t)
 	dir := r.Store.(*godown.Dir)
-	for _, repair := range []bool{false, true} {
-		r.Store = &wrongOnce{Dir: dir}
-		if found := r.Check(t.Context(), hello(godown.Mod, "v1.0.0"), godown.Checking{Repair: repair}); found.Verdict != godown.Good || len(r.aside(t)) > 0 {
+	for _, tt := range []struct {
+		wrong  int64
+		repair bool
+	}{{1, false}, {1, true}, {2, true}} {
+		r.Store = &wrongFirst{Dir: dir, wrong: tt.wrong}
+		if found := r.Check(t.Context(), hello(godown.Mod, "v1.0.0"), godown.Checking{Repair: tt.repair}); found.Verdict != godown.Good || len(r.aside(t)) > 0 {
 			t.Errorf("%+v", found)
 		}
 	}

@@ -84,7 +84,7 @@ func (d *Dir) Open(ctx context.Context, name string) (*File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	f, err := d.root.Open(filepath.FromSlash(name))
+	f, err := d.root.OpenFile(filepath.FromSlash(name), os.O_RDONLY|openAtOnce, 0)
 	if err != nil {
 		if errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG) {
 			err = &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}

@@ -55,7 +55,7 @@ type Call struct {
 // An Alarm is something that an operator should know, and that no request's
 // Event tells: it may concern many requests, or none.
 type Alarm struct {
-	Kind    string // mismatch, fork, rot, store, unverified, drift: a small fixed set
+	Kind    string // mismatch, fork, rot, damage, store, unverified, drift: a small fixed set
 	Request Request
 	Origin  string // the upstream concerned, if any
 	Err     error

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"iter"
 	"math"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -359,8 +360,8 @@ func ListAll(ctx context.Context, store Store) iter.Seq2[Entry, error] {
 	return store.List(ctx, "")
 }
 
-// ListAll yields all stored files. A folder that cannot be read yields an
-// error; the walk goes on behind it.
+// ListAll yields all stored files, also those that are links to others. A folder
+// that cannot be read, or is a link, yields an error; the walk goes on behind it.
 func (d *Dir) ListAll(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		stop := errors.New("stop")
@@ -370,6 +371,12 @@ func (d *Dir) ListAll(ctx context.Context) iter.Seq2[Entry, error] {
 				return stop
 			}
 			hidden := name != "." && e != nil && e.Name()[0] == '.'
+			if err == nil && !hidden && e.Type()&fs.ModeSymlink != 0 {
+				if !d.listLink(name, yield) {
+					return stop
+				}
+				return nil
+			}
 			switch {
 			case err != nil && !errors.Is(err, fs.ErrNotExist) && !yield(Entry{}, err):
 				return stop
@@ -390,4 +397,21 @@ func (d *Dir) ListAll(ctx context.Context) iter.Seq2[Entry, error] {
 			return nil
 		})
 	}
+}
+
+// listLink yields a link as the file that Open gives for its name, if it gives
+// one. One that Open fails on is yielded, too, so that this is noticed.
+func (d *Dir) listLink(name string, yield func(Entry, error) bool) bool {
+	info, err := d.root.Stat(filepath.FromSlash(name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true
+	case err != nil:
+		return yield(Entry{Name: name}, nil)
+	case info.IsDir():
+		return yield(Entry{}, &fs.PathError{Op: "list", Path: name, Err: errors.New("it is a link to a folder, whose files are served by its name but listed only by their own")})
+	case !info.Mode().IsRegular():
+		return true
+	}
+	return yield(Entry{Name: name, Size: info.Size(), Time: info.ModTime()}, nil)
 }

@@ -2,13 +2,16 @@ package godown_test
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"iter"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -255,6 +258,54 @@ func TestScrubOthers(t *testing.T) {
 			t.Errorf("with a period of 0: %+v", st)
 		}
 	})
+}
+
+// TestScrubRests: it rests also while it reads one large file.
+func TestScrubRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, store := scrubRig(t, 1)
+		defer r.Close(t.Context())
+		noise := make([]byte, 1<<20)
+		rand.NewChaCha8([32]byte{}).Read(noise)
+		mods := godowntest.NewModules(t, "-- example.com/big@v1.0.0/x.txt --\n"+hex.EncodeToString(noise)+"\n")
+		zip := godown.Request{Kind: godown.Zip, Path: "example.com/big", Version: "v1.0.0"}
+		r.mods, r.Verifier = mods, oracle{mods}
+		lazy := &lazyStore{Dir: openDir(t, t.TempDir())}
+		if err := lazy.Put(t.Context(), zip.Name(), strings.NewReader(string(mods.Data(zip.Name())))); err != nil {
+			t.Fatal(err)
+		}
+		r.Store = lazy
+		scrubFor(t, r, time.Millisecond, 100*time.Second)
+		if n := lazy.reads.Load(); n < 5 || n > 20 {
+			t.Errorf("of 100 reads of a second each, it made %d in 100 seconds, not a tenth", n)
+		}
+		r.Store = store
+	})
+}
+
+// A lazyStore takes a second for each read of a zip.
+type lazyStore struct {
+	*godown.Dir
+	reads atomic.Int64
+}
+
+func (s *lazyStore) Open(ctx context.Context, name string) (*godown.File, error) {
+	f, err := s.Dir.Open(ctx, name)
+	if err == nil {
+		f.Body = lazyFile{f.Body.(*os.File), s}
+	}
+	return f, err
+}
+
+type lazyFile struct {
+	*os.File
+	s *lazyStore
+}
+
+func (f lazyFile) ReadAt(p []byte, off int64) (int, error) {
+	f.s.reads.Add(1)
+	pass(time.Second)
+	return f.File.ReadAt(p, off)
 }
 
 // TestScrubManyFiles: what does not fit into one look comes with the next.

@@ -288,6 +288,9 @@ func (c *Cache) recheckOne(ctx context.Context, req Request) {
 		} else {
 			err = c.Verifier.Verify(ctx, req, h1)
 		}
+		if _, bad := errors.AsType[*Mismatch](err); bad && c.Verifier.Recall(ctx, req) == h1 {
+			return // the record that it is held to says that it is right, whoever else has another
+		}
 	}
 	if _, bad := errors.AsType[*Mismatch](err); bad {
 		_ = c.rotten(ctx, req, err) // said by its alarm

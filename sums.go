@@ -47,7 +47,7 @@ type Sums struct {
 	head     signedHead
 	asked    time.Time      // when the database was last asked for its head
 	changed  time.Time      // when the head last became another
-	newer    []byte         // a signed head that is to be merged when there is time
+	waiting  []signedHead   // heads that are to be merged when there is time
 	stopped  *SecurityError // why nothing new is believed; nil: it is
 	fork     *SumFork       // the evidence for that, if it can be read
 	unsaved  []byte         // evidence that the store has not taken yet

@@ -101,15 +101,15 @@ func (s *Sums) stop(ctx context.Context, fork *SumFork) error {
 // stoppedBy says why nothing new is believed. bad is what is wrong with the
 // evidence; without any fork is nil.
 func (s *Sums) stoppedBy(fork *SumFork, bad error) *SecurityError {
-	file := s.storeName(forkFile)
+	file := "the file " + s.storeName(forkFile) + " in the store of modules (DATA/modules of godown)"
 	var b strings.Builder
 	if fork == nil {
-		fmt.Fprintf(&b, "the file %s of the store says so, but it cannot be read (%v).\n", file, bad)
+		fmt.Fprintf(&b, "%s says so, but it cannot be read (%v).\n", file, bad)
 	} else {
 		fmt.Fprintf(&b, "it has signed two histories, found out at %s.\n", fork.Time.UTC().Format(time.RFC3339))
 	}
 	fmt.Fprintf(&b, "What was proven before is still served; nothing new is taken from it until an operator has looked.\n"+
-		"The evidence is the file %s of the store: removing it makes us go on with the history known before.", file)
+		"The evidence is %s: removing it makes us go on with the history known before.", file)
 	if fork == nil {
 		return &SecurityError{Database: s.Spec.Name, Detail: b.String()}
 	}

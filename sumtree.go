@@ -2,10 +2,12 @@ package godown
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,6 +90,9 @@ func openHead(signed []byte, by note.Verifiers) (tlog.Tree, error) {
 // multiples of its size, which must not overflow.
 const maxTree = 1 << 48
 
+// byLookups says who has shown a head that a record came with.
+const byLookups = "the upstream that lookups go to"
+
 // merge checks that a signed head and the latest one are of one history, and
 // keeps the newer.
 func (s *Sums) merge(ctx context.Context, signed []byte) error {
@@ -95,7 +100,7 @@ func (s *Sums) merge(ctx context.Context, signed []byte) error {
 	if err != nil {
 		return err
 	}
-	return s.join(ctx, signedHead{tree, signed, []string{"the upstream that lookups go to"}})
+	return s.join(ctx, signedHead{tree, signed, []string{byLookups}})
 }
 
 // join is merge for a head that is verified.
@@ -162,24 +167,41 @@ func (s *Sums) saveHead(ctx context.Context) {
 	}
 }
 
-// mergeLater merges a signed head when there is time for it. Of several the
-// last one stands for all: each has to continue what is known.
+// maxWaiting is how many heads may wait for being merged. Only one who answers
+// each lookup with another head gets beyond.
+const maxWaiting = 16
+
+// mergeLater merges a signed head when there is time for it. None stands for
+// another: a newer one may be of the history that is known, and this one not.
 func (s *Sums) mergeLater(signed []byte) {
+	tree, err := s.open(signed)
+	if err != nil {
+		return
+	}
 	s.mu.Lock()
-	idle := s.newer == nil
-	s.newer = signed
+	n := len(s.waiting)
+	// Other signatures beside the database's do not make it another head.
+	if tree == s.head.tree || n >= maxWaiting || slices.ContainsFunc(s.waiting, func(h signedHead) bool { return h.tree == tree }) {
+		s.mu.Unlock()
+		return
+	}
+	s.waiting = append(s.waiting, signedHead{tree, signed, []string{byLookups}})
 	s.mu.Unlock()
-	if !idle {
+	if n > 0 {
 		return
 	}
 	s.later(func(ctx context.Context) {
 		s.mu.Lock()
-		signed := s.newer
-		s.newer = nil
+		waiting := s.waiting
+		s.waiting = nil
 		s.mu.Unlock()
-		// A fork raises its alarm. Any other failure only means that the head
-		// stays where it is.
-		_ = s.merge(ctx, signed)
+		// The newest first: its tiles prove the others, whose own may be nowhere.
+		slices.SortFunc(waiting, func(a, b signedHead) int { return cmp.Compare(b.tree.N, a.tree.N) })
+		for _, h := range waiting {
+			// A fork raises its alarm. Any other failure only means that the head
+			// stays where it is.
+			_ = s.join(ctx, h)
+		}
 	})
 }
 

@@ -21,7 +21,8 @@ type SumView struct {
 	Get func(ctx context.Context, path string) ([]byte, error)
 }
 
-// viewTimeout is how long one view may take to show its head.
+// viewTimeout is how long one view may take to show its head, and again for
+// the tiles of one proof.
 const viewTimeout = 20 * time.Second
 
 // Watch asks all Views for their heads now and then, about so often, until ctx
@@ -69,15 +70,20 @@ type viewed struct {
 
 // look asks all views once.
 func (s *Sums) look(watching context.Context) {
-	ctx, cancel := context.WithTimeout(watching, callTimeout)
+	views := s.views()
+	// Each view may hang once in its tiles: that does not use up what the others need.
+	ctx, cancel := context.WithTimeout(watching, callTimeout+time.Duration(len(views))*viewTimeout)
 	defer cancel()
-	broken := cmp.Or(s.loadHead(ctx), s.loadSightings(ctx))
+	broken := s.loadHead(ctx)
 	refused := cmp.Or(s.trusted(ctx), broken)
 	_, stopped := errors.AsType[*SecurityError](refused)
 	if (broken != nil || refused != nil && !stopped) && watching.Err() == nil {
 		s.Alarm(Alarm{Kind: "store", Err: cmp.Or(broken, refused)})
 	}
-	views := s.views()
+	// When there were how many records is a side matter: heads are compared without it.
+	if err := s.loadSightings(ctx); err != nil && watching.Err() == nil {
+		s.Alarm(Alarm{Kind: "store", Err: err})
+	}
 	results := make([]viewed, len(views))
 	var asking sync.WaitGroup
 	for i, v := range views {
@@ -116,15 +122,19 @@ func (s *Sums) askView(ctx context.Context, v SumView) (r viewed) {
 // A shownHead is a head that some views have shown.
 type shownHead struct {
 	signedHead
-	by   []int    // index of these views
-	from []remote // where its tiles should be
+	by   []int        // index of these views
+	from []*tilesFrom // where its tiles should be
 }
+
+// A tilesFrom is where tiles may be had in one round.
+type tilesFrom struct{ fetch remote }
 
 // compare proves that all heads shown are of one history, and keeps the newest.
 // Nothing is kept of a round that brings a fork to light. It sets the err of
 // views whose heads could not be proven.
 func (s *Sums) compare(ctx context.Context, results []viewed) {
 	views := s.views()
+	lookups := &tilesFrom{s.fetch}
 	var heads []*shownHead // by size
 	for i, r := range results {
 		if r.err != nil || r.bad != nil {
@@ -137,42 +147,62 @@ func (s *Sums) compare(ctx context.Context, results []viewed) {
 		}
 		heads[at].shown = append(heads[at].shown, views[i].Name)
 		heads[at].by = append(heads[at].by, i)
-		heads[at].from = append(heads[at].from, views[i].Get)
+		heads[at].from = append(heads[at].from, &tilesFrom{views[i].Get})
 	}
 	answered := len(heads) > 0
 	if stored, err := s.load(ctx, "latest"); err == nil {
 		// Another process on the same store may go by another head.
 		if tree, err := s.open(stored); err == nil && !slices.ContainsFunc(heads, func(h *shownHead) bool { return h.tree == tree }) {
 			h := signedHead{tree, stored, []string{"another process, in the store"}}
-			heads = append(heads, &shownHead{signedHead: h, from: []remote{s.load}})
+			heads = append(heads, &shownHead{signedHead: h, from: []*tilesFrom{{s.load}}})
 		}
 	}
 	slices.SortStableFunc(heads, func(a, b *shownHead) int { return cmp.Compare(a.tree.N, b.tree.N) })
 	known := s.known()
 	newest := &shownHead{signedHead: known}
 	var proofs []*tileReader
+	// prove sets the err of the views that show h.
+	prove := func(h, older, newer *shownHead) (proven, fork bool) {
+		r, err := s.linked(ctx, older, newer, lookups)
+		if f, ok := errors.AsType[*forked](err); ok {
+			err, fork = s.stop(ctx, f.fork), true
+			for _, i := range slices.Concat(older.by, newer.by) {
+				results[i].err = err
+			}
+			return false, true
+		}
+		for _, i := range h.by {
+			results[i].err = err
+		}
+		if err == nil {
+			proofs = append(proofs, r)
+		}
+		return err == nil, false
+	}
+	var unproven []*shownHead
 	for _, h := range heads {
 		older, newer := newest, h
 		if h.tree.N <= known.tree.N {
 			older, newer = h, &shownHead{signedHead: known}
 		}
-		r, err := s.linked(ctx, older, newer)
-		if f, ok := errors.AsType[*forked](err); ok {
-			err = s.stop(ctx, f.fork)
-			for _, i := range slices.Concat(older.by, newer.by) {
-				results[i].err = err
-			}
+		proven, fork := prove(h, older, newer)
+		if fork {
 			return
 		}
-		if err != nil {
-			for _, i := range h.by {
-				results[i].err = err
-			}
+		if !proven {
+			unproven = append(unproven, h)
+		} else if newer == h {
+			newest = h
+		}
+	}
+	// The tiles of a head may be nowhere, but those of a newer one prove whether
+	// it is of the same history.
+	for _, h := range unproven {
+		if newest.tree == known.tree || h.tree.N > newest.tree.N {
 			continue
 		}
-		proofs = append(proofs, r)
-		if newer == h {
-			newest = h
+		if _, fork := prove(h, h, newest); fork {
+			return
 		}
 	}
 	for _, r := range proofs {
@@ -199,20 +229,33 @@ func (s *Sums) compare(ctx context.Context, results []viewed) {
 
 // linked is continues with the tiles of those who show the newer head: nobody
 // else may have them. Should theirs be wrong, those that lookups use may do.
-func (s *Sums) linked(ctx context.Context, older, newer *shownHead) (*tileReader, error) {
+// Who hangs is not asked again in this round.
+func (s *Sums) linked(ctx context.Context, older, newer *shownHead, lookups *tilesFrom) (*tileReader, error) {
 	var errs []error
-	for _, fetch := range newer.from {
-		r, err := s.continues(ctx, fetch, older.signedHead, newer.signedHead)
+	for _, from := range slices.Concat(newer.from, []*tilesFrom{lookups}) {
+		r, err := s.linkedFrom(ctx, from, older.signedHead, newer.signedHead)
 		if _, proven := errors.AsType[*forked](err); proven || err == nil {
 			return r, err
 		}
 		errs = append(errs, err)
 	}
-	r, err := s.continues(ctx, s.fetch, older.signedHead, newer.signedHead)
-	if err != nil {
-		return nil, cmp.Or(append(errs, err)...)
+	return nil, cmp.Or(errs...)
+}
+
+func (s *Sums) linkedFrom(ctx context.Context, from *tilesFrom, older, newer signedHead) (*tileReader, error) {
+	asking, cancel := context.WithTimeout(ctx, viewTimeout)
+	defer cancel()
+	r, err := s.continues(asking, from.fetch, older, newer)
+	if err == nil {
+		r.ctx = ctx // to be kept later
+		return r, nil
 	}
-	return r, nil
+	if asking.Err() != nil && ctx.Err() == nil {
+		from.fetch = func(context.Context, string) ([]byte, error) {
+			return nil, errors.New("tiles took too long already in this round")
+		}
+	}
+	return nil, err
 }
 
 // A watched is what is known of a view from all rounds.

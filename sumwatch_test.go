@@ -191,7 +191,7 @@ func lookup(t *testing.T, s *godown.Sums, i int) error {
 
 func wantSecurity(t *testing.T, err error) {
 	t.Helper()
-	if security, ok := errors.AsType[*godown.SecurityError](err); !ok || !strings.Contains(security.Detail, "sumdb/sum.test/fork") {
+	if security, ok := errors.AsType[*godown.SecurityError](err); !ok || !strings.Contains(security.Detail, "the file sumdb/sum.test/fork in the store of modules (DATA/modules of godown)") {
 		t.Errorf("error is %v, want a *SecurityError that names the evidence", err)
 	}
 }

@@ -59,7 +59,7 @@ type Config struct {
 	Verify string        `key:"verify" default:"require" oneof:"require|prefer" help:"when the checksum database cannot be reached: 'require' refuses what was never verified, 'prefer' serves it, marks it and verifies it later"`
 	Scrub  time.Duration `key:"scrub" default:"30d" min:"0s" only:"serve" help:"the time in which all stored files are hashed once again, a little at a time, to find those that have changed on the disk; 0: never"`
 
-	SumDBOwn     string        `key:"sumdb-own" section:"Our own checksum database" default:"" only:"serve" help:"the NAME of the checksum database of our own that is served, one that 'godown sumdb init' has made; empty: the one that is in the data folder, if there is any; 'off': none"`
+	SumDBOwn     string        `key:"sumdb-own" section:"Our own checksum database" default:"" only:"serve|verify" help:"the NAME of the checksum database of our own that is served, and that 'godown verify' compares with, one that 'godown sumdb init' has made; empty: the one that is in the data folder, if there is any; 'off': none"`
 	SumDBKey     auth.Secret   `key:"sumdb-key" default:"" only:"serve" help:"its private key: env:NAME, file:PATH or command:PROGRAM ARGS; several during a rotation, a line each; empty: where 'godown sumdb init' has put it"`
 	SumDBListen  string        `key:"sumdb-listen" default:"" only:"serve" help:"address and port of a listener of its own that serves the database at its root, for clients with GOSUMDB=\"KEY URL\"; empty: none, and it is served below /sumdb/ only"`
 	SumDBWitness Witnesses     `key:"sumdb-witness" default:"" only:"serve" help:"witnesses that are to cosign the database's checkpoints (c2sp.org/tlog-witness), each its public key and its URL; empty: none"`

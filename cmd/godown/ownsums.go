@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,6 +44,9 @@ func openOwnSums(ctx context.Context, cfg *Config, origin *origin, alarm func(go
 		Name: o.name, Store: o.store, Signers: o.signers, Verifiers: o.verifiers,
 		Origin: o.lines, Alarm: alarm, Differs: o.recheck,
 	}
+	if options.Seen, err = seenHere(ctx, cfg, o.name); err != nil {
+		return nil, errors.Join(err, o.store.Close())
+	}
 	for _, text := range o.witnesses {
 		w, err := witness.ParseWitness(text)
 		if err != nil {
@@ -58,10 +62,15 @@ func openOwnSums(ctx context.Context, cfg *Config, origin *origin, alarm func(go
 
 // readOwnSums opens the log of the database of our own that the configuration
 // means, without its private key, for who only compares; nil if there is none.
+// That there is none of the name configured is a *misconfigured.
 // The caller closes what release returns after the log.
 func readOwnSums(ctx context.Context, cfg *Config, alarm func(godown.Alarm)) (log *sumlog.Log, release io.Closer, err error) {
 	if cfg.SumDBOwn == ownOff {
 		return nil, nil, nil
+	}
+	if names, err := listSumDBs(sumDBFolder(cfg)); err == nil && cfg.SumDBOwn != "" && !slices.Contains(names, cfg.SumDBOwn) {
+		_, err := openOwnSumDB(ctx, cfg, cfg.SumDBOwn) // which says that there is none of that name
+		return nil, nil, &misconfigured{err}
 	}
 	o, err := openOwnSumDB(ctx, cfg, cfg.SumDBOwn)
 	if err != nil || o == nil {
@@ -89,6 +98,24 @@ func (e *misconfigured) Unwrap() error { return e.err }
 
 // newestKey returns the public key that clients are told: while one takes another's place, the new one.
 func (o *ownSums) newestKey() string { return o.keys[len(o.keys)-1] }
+
+// seenHere returns the head of a database that 'godown sumdb verify' has seen with this
+// data folder. A log that does not go on from it was put back from an old copy.
+func seenHere(ctx context.Context, cfg *Config, name string) ([][]byte, error) {
+	folder := filepath.Join(cfg.Data, "sumdb-seen")
+	if _, err := os.Stat(folder); err != nil {
+		return nil, nil // nothing was verified
+	}
+	dir, err := godown.OpenDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	seen, err := (&seenHeads{dir}).get(ctx, name)
+	if err = errors.Join(err, dir.Close()); err != nil || seen.Size == 0 {
+		return nil, err
+	}
+	return [][]byte{seen.Signed}, nil
+}
 
 // guard returns what verifies modules: next, and above it the log.
 func (o *ownSums) guard(next godown.Verifier) godown.Verifier {
@@ -167,7 +194,7 @@ func (s sumSources) FetchSum(ctx context.Context, name string) (*godown.File, er
 	}
 	if best == "" {
 		slices.Sort(names)
-		return nil, &godown.NotFound{Text: fmt.Sprintf("no checksum database %.100q is served here, only %s", name, strings.Join(names, " and "))}
+		return nil, &godown.NotFound{Text: fmt.Sprintf("%.100q is of no checksum database that is served here; there is only %s", name, strings.Join(names, " and "))}
 	}
 	return s[best].FetchSum(ctx, name)
 }

@@ -339,7 +339,7 @@ func (t *publishTarget) publish(ctx context.Context, p *packed, w io.Writer) err
 	if got.Sum != p.h1 {
 		return fmt.Errorf("publish: %s has %v with the hash %.100q, and not %s; something between here and there changes what is sent", shown, p.Version, got.Sum, p.h1)
 	}
-	_, err = fmt.Fprintf(w, "published %s (%s)%s\nTo use it, with GOPROXY=%s and GONOSUMDB=%s:\n\tgo get %s\n", p.Version, p.h1, there, shown, p.Path, p.Version)
+	_, err = fmt.Fprintf(w, "published %s (%s)%s\nTo use it, with GOPROXY=%s and GONOSUMDB=%s (or the GOSUMDB of that server, if it has a checksum database of its own):\n\tgo get %s\n", p.Version, p.h1, there, shown, p.Path, p.Version)
 	return err
 }
 

@@ -214,7 +214,7 @@ func TestPublish(t *testing.T) {
 		{"first", nil, []string{"--token", "file:" + file, "--server", p.url, dir, "v1.0.0"}, 0, "published example.com/m@v1.0.0 (h1:", ""},
 		{"again", []string{"T=" + otherToken}, []string{"--token=env:T", "--server", strings.TrimPrefix(p.url, "http://"), dir, "v1.0.0"}, 0, "=), as it was before with the same content\n", ""},
 		{"environment", []string{"GODOWN_SERVER=" + p.url, "GODOWN_TOKEN=" + goodToken}, []string{dir, "v1.1.0-rc.1"}, 0,
-			"=)\nTo use it, with GOPROXY=" + p.url + " and GONOSUMDB=example.com/m:\n\tgo get example.com/m@v1.1.0-rc.1\n", ""},
+			"=)\nTo use it, with GOPROXY=" + p.url + " and GONOSUMDB=example.com/m (or the GOSUMDB of that server, if it has a checksum database of its own):\n\tgo get example.com/m@v1.1.0-rc.1\n", ""},
 		{"flags win", []string{"GODOWN_SERVER=https://x.example", "GODOWN_TOKEN=s3cret-bad", "T=" + goodToken}, []string{"--server", p.url, "--token", "env:T", dir, "v1.2.0"}, 0, "published example.com/m@v1.2.0", ""},
 		{"other content", []string{"GODOWN_SERVER=" + p.url, "GODOWN_TOKEN=" + goodToken}, []string{simpleModule(t, "two"), "v1.0.0"}, 1, "",
 			"godown: publish: " + p.url + " has answered 409 Conflict: example.com/m@v1.0.0 was published before with other content"},

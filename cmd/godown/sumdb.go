@@ -80,7 +80,7 @@ func writeClientLines(w io.Writer, cfg *Config, name, key, at string) error {
 		at = "https://" + name
 	}
 	_, err := fmt.Fprintf(w, `
-Clients of 'godown serve', in place of whatever GOSUMDB, GOPRIVATE and GONOSUMDB they had:
+Clients of 'godown serve', in place of whatever GOSUMDB, GOPRIVATE, GONOPROXY and GONOSUMDB they had:
 	GOPROXY=%s GOSUMDB="%s"
 Clients that ask the database itself, where --sumdb-listen makes it be found at this URL:
 	GOSUMDB="%s %s"

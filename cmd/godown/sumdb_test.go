@@ -279,9 +279,9 @@ func TestSumDBInitRefuses(t *testing.T) {
 	}
 	w.do(1, "choose another name", "init", "sum.corp.example/team")
 	w.do(1, "choose another name", "init", "sum.corp.example/team/a")
-	w.do(0, "", "init", "team.example/a")
+	w.do(0, "", "init", "--beside", "team.example/a")
 	w.do(1, "choose another name", "init", "team.example")
-	w.do(0, "", "init", "team.example/ab")
+	w.do(0, "", "init", "--beside", "team.example/ab")
 	for _, name := range []string{"team.example/a", "team.example/ab"} {
 		checkMode(t, w.keyFile(name), 0o600)
 	}
@@ -390,7 +390,7 @@ func TestLoadOwnSumDB(t *testing.T) {
 	}
 	w.fails([]string{"sumdb-witness", wit + "," + wit}, "the witness w.example stands there twice")
 	file := w.keyFile("a.example")
-	w.do(0, "", "init", "b.example/team")
+	w.do(0, "", "init", "--beside", "b.example/team")
 	w.fails(nil, "several checksum databases", "a.example, b.example/team", "--sumdb-own")
 	w.fails([]string{"sumdb-own", "b.example"}, `there is no checksum database "b.example"`)
 	if o := w.mustOpen("sumdb-own", "b.example/team"); o.name != "b.example/team" {

@@ -25,6 +25,10 @@ where there is none, or as its continuation where what is there is a beginning
 of it, and puts right what of it is damaged. Every file is proven by the head, and the head by the public key, before
 it is stored. A longer or different history is never replaced.
 
+An export that is older than the database still puts right the damaged files of the
+part that it has. If what is here is so damaged that it cannot be read as a log, an
+export takes its place that is as new as all that is known here.
+
 The public key is the one of the database that is there. For a new one it must be
 given, as clients have it in GOSUMDB, with --public; or follows from the private key, with --key.
 
@@ -33,8 +37,9 @@ given, as clients have it in GOSUMDB, with --public; or follows from the private
 one does, its clients and yours would see two histories.
 
 Exit codes:
-  0  all of it is here
-  1  it is damaged, older, of another history or not signed with the key; what was here is as it was
+  0  all of it is here; if it is older: damaged files were put right by it
+  1  it is damaged, of another history, not signed with the key, or older and of no use;
+     what was here is as it was, but for damaged files that could be put right
   2  wrong arguments or configuration; nothing was done`,
 		Example: `  godown sumdb import --data /srv/godown --public sum.corp.example+HASH+KEY sumdb.tar
   godown sumdb import --key file:/etc/godown/sumdb.key sumdb.tar
@@ -234,6 +239,12 @@ func (in *sumDBImport) about(a *aboutSumDB) *aboutSumDB {
 // say tells what was done, and what is to be done.
 func (in *sumDBImport) say(stdout io.Writer, folder string, done sumlog.Imported, about *aboutSumDB) error {
 	var b strings.Builder
+	if done.Came < done.Tree.N {
+		fmt.Fprintf(&b, "put %s right in %s; what was imported is older, with %d of the %d records: nothing else was changed. 'godown sumdb verify' says whether all is right now\n",
+			count(int64(done.Mended), "damaged file", "damaged files"), folder, done.Came, done.Tree.N)
+		_, err := io.WriteString(stdout, b.String())
+		return err
+	}
 	fmt.Fprintf(&b, "imported %s of %s into %s", count(done.Tree.N-done.Before, "record", "records"), in.name, folder)
 	if done.Before > 0 {
 		fmt.Fprintf(&b, ": they follow the %d that were there", done.Before)

@@ -55,9 +55,10 @@ Exit codes:
 		},
 	}
 	var key, at string
-	var quiet bool
+	var quiet, beside bool
 	cmd.Flags().StringVar(&key, "key", "", "`where` the private key stands, or is to be put: env:NAME, file:PATH or command:PROGRAM ARGS")
 	cmd.Flags().StringVar(&at, "url", "", "`URL` at which clients reach the database itself, for the lines that are printed (default https://NAME)")
+	cmd.Flags().BoolVar(&beside, "beside", false, "make it although there is another one in the data folder")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the value for GOSUMDB only")
 	flags := bindOptions(cmd, func(o option) bool { return o.Key == "data" })
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -72,7 +73,7 @@ Exit codes:
 		if err != nil {
 			return err
 		}
-		in := &sumDBInit{machine: m, cfg: cfg, name: args[0], at: at, key: cfg.SumDBKey}
+		in := &sumDBInit{machine: m, cfg: cfg, name: args[0], at: at, key: cfg.SumDBKey, beside: beside}
 		if key != "" {
 			in.key = auth.Secret(key)
 		}
@@ -128,6 +129,7 @@ type sumDBInit struct {
 	name    string
 	at      string      // the URL of the database; empty: not said
 	key     auth.Secret // where the private key stands; empty: nobody has said it
+	beside  bool        // there may be another database
 
 	store *godown.Dir
 	keys  []string // the public keys
@@ -204,6 +206,9 @@ func (in *sumDBInit) open() error {
 			return errors.Join(fmt.Errorf("the checksum database %s is in %s, and the files of one of the name %s would be among its own; choose another name", other, folder, in.name), store.Close())
 		}
 	}
+	if len(names) > 0 && !slices.Contains(names, in.name) && !in.beside {
+		return errors.Join(fmt.Errorf("there is a checksum database in %s already: %s. One of the name %s can stand beside it with --beside; then 'godown serve' has to be told which to serve, with --sumdb-own", folder, strings.Join(names, ", "), in.name), store.Close())
+	}
 	in.store = store
 	return nil
 }
@@ -228,6 +233,11 @@ func (in *sumDBInit) again(ctx context.Context, secrets *auth.Secrets, about *ab
 	at := "where sumdb-key says"
 	if about.Private != "" {
 		at = about.Private
+	}
+	if file, ok := strings.CutPrefix(at, "file:"); ok && in.key == "" {
+		if _, err := os.Stat(file); err != nil {
+			return "", fmt.Errorf("there is a checksum database %s in %s already, but its private key is gone: %w; put it back from your copy", in.name, in.store.Path(), err)
+		}
 	}
 	return fmt.Sprintf("The checksum database %s was in %s before; nothing was changed. Its private key is in %s.\n", in.name, in.store.Path(), at), nil
 }

@@ -18,7 +18,7 @@ const exitUnfinished = 3
 // newSumDBVerifyCommand returns the command sumdb verify.
 func newSumDBVerifyCommand(m machine) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "verify [flags] [KEY] [URL | FOLDER]",
+		Use:   "verify [flags] [NAME | [KEY] [URL | FOLDER]]",
 		Short: "Audit a whole checksum database, ours or another",
 		Long: `Verify reads a whole checksum database and proves it: that the head is signed, that
 the log goes on from the head that was seen last, that each tile is what the head says,
@@ -26,6 +26,7 @@ and each record well-formed and the only one of its module version.
 
   without arguments   the database in --data, without its private key and without changing
                       anything; and all stored and published modules against its records
+  NAME                the same, of the database of that name in --data
   sum.golang.org      the public one, whose key is built in: tens of millions of records
   KEY URL             another: its public key, as in GOSUMDB, and where it is, which
                       may be below a proxy: https://goproxy.corp.example/sumdb/NAME
@@ -34,7 +35,8 @@ and each record well-formed and the only one of its module version.
 
 The head that was seen is kept in sumdb-seen of --data when all was read and nothing is
 wrong. If the log later has another history, or less of it, both heads are
-shown: they are the evidence. What a signal or the network has stopped is kept as far as it was right:
+shown: they are the evidence. What is read elsewhere of a database that is in --data must
+agree with the head there, too. What a signal or the network has stopped is kept as far as it was right:
 --since goes on from there.
 
 Each finding is a line on stdout, and the last line is a summary.
@@ -70,13 +72,20 @@ Exit codes:
 			return fmt.Errorf("flag --lookups: %d is less than none", v.lookups)
 		}
 		place, err := parseSumPlace(args)
+		if err != nil && len(args) != 1 {
+			return err
+		}
+		cfg, cerr := loadForSumDB(cmd.Context(), m, flags)
+		if cerr == nil && len(args) == 1 && place.folder == "" && isOwnName(cfg, args[0]) {
+			cfg.SumDBOwn, place, err = args[0], sumPlace{}, nil
+		}
 		if err != nil {
 			return err
 		}
 		if v.lookups > 0 && place.url == nil {
 			return errors.New("flag --lookups: only a server answers look-ups; name its URL")
 		}
-		if v.cfg, err = loadForSumDB(cmd.Context(), m, flags); err != nil {
+		if v.cfg, err = cfg, cerr; err != nil {
 			return err
 		}
 		return ended(v.run(cmd.Context(), place))
@@ -105,6 +114,7 @@ type sumVerified struct {
 	At       string        `json:"at"` // where it was read
 	OK       bool          `json:"ok"` // all was read, and is right
 	Audit    *audit.Report `json:"audit,omitempty"`
+	Own      string        `json:"own,omitempty"` // the head in the data folder that it was held to, too
 	Modules  *modulesEnd   `json:"modules,omitempty"`
 	Bad      []verifyLine  `json:"bad,omitempty"`   // modules
 	Error    string        `json:"error,omitempty"` // why not all was read
@@ -133,7 +143,13 @@ func (v *sumVerifying) run(ctx context.Context, place sumPlace) (int, error) {
 		result.Error = err.Error()
 		return v.end(result, exitFailed)
 	}
-	report, err := v.audit(ctx, last)
+	own, err := v.ownHead(ctx, place)
+	if err != nil {
+		result.Error = err.Error()
+		return v.end(result, exitFailed)
+	}
+	result.Own = own.file
+	report, err := v.auditBoth(ctx, last, own)
 	result.Audit = &report
 	code := exitOK
 	switch {

@@ -23,12 +23,15 @@ func (v *sumVerifying) end(r sumVerified, code int) (int, error) {
 	var b strings.Builder
 	if r.Audit != nil {
 		writeFindings(&b, r.Audit)
+		if r.Own != "" && contradicted(r.Audit) {
+			fmt.Fprintf(&b, "It was compared with the head in %s as well.\n", r.Own)
+		}
 	}
 	for _, l := range r.Bad {
 		fmt.Fprintln(&b, l)
 	}
 	if r.Audit != nil && r.Audit.Head != nil {
-		fmt.Fprintln(&b, summary(r))
+		fmt.Fprintln(&b, summary(r, v.lookups > 0))
 	}
 	if _, err := v.stdout.Write([]byte(b.String())); err != nil {
 		return exitFailed, fmt.Errorf("verify: writing to stdout: %w", err)
@@ -70,8 +73,8 @@ func indented(signed string) string {
 	return "\t" + strings.ReplaceAll(strings.TrimSpace(signed), "\n", "\n\t") + "\n"
 }
 
-// summary is the last line.
-func summary(r sumVerified) string {
+// summary is the last line. Asked says that there were to be look-ups.
+func summary(r sumVerified, asked bool) string {
 	a := r.Audit
 	text := fmt.Sprintf("%s at %s: ", r.Database, r.At)
 	from := ""
@@ -80,12 +83,19 @@ func summary(r sumVerified) string {
 	}
 	if a.Lookups > 0 {
 		from += fmt.Sprintf(" and %s", count(int64(a.Lookups), "look-up", "look-ups"))
+	} else if asked && a.Complete && a.Records == 0 {
+		from += " and no look-up, as there was no record to ask for"
 	}
 	switch n := a.Total(); {
 	case n > 0:
 		text += fmt.Sprintf("%s; %d of %d records were read%s", count(n, "thing is wrong", "things are wrong"), a.Records, a.Head.Size, from)
 	case !a.Complete:
 		text += fmt.Sprintf("nothing wrong was found as far as it was read: %d of %d records%s", a.Records, a.Head.Size, from)
+	case !r.OK:
+		text += fmt.Sprintf("the log is right: %d of %d records%s", a.Records, a.Head.Size, from)
+		if len(r.Bad) > 0 {
+			text += ", but modules are not"
+		}
 	default:
 		text += fmt.Sprintf("all is right: %d of %d records%s", a.Records, a.Head.Size, from)
 	}

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/godown-dev/godown"
 	"github.com/godown-dev/godown/internal/obs"
@@ -15,7 +14,11 @@ import (
 
 // listenForSums listens where our checksum database is served at the root, if that is wanted.
 func (s *server) listenForSums(cfg *Config, log *slog.Logger) error {
-	if cfg.SumDBListen == "" || cfg.SumDBOwn == ownOff {
+	if cfg.SumDBListen == "" {
+		return nil
+	}
+	if cfg.SumDBOwn == ownOff {
+		log.Warn("there is no checksum database of our own, and so no listener for it", "origin", cfg.Origin("sumdb-own"))
 		return nil
 	}
 	if s.own == nil {
@@ -44,7 +47,7 @@ func (s *server) routeSums(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/":
-		say(w, "This is the checksum database "+s.own.name+", kept by godown. To use it:\n\n\tgo env -w GOSUMDB=\""+s.own.newestKey()+" http://"+r.Host+"\"\n")
+		say(w, "This is the checksum database "+s.own.name+", kept by godown. To use it:\n\n\tgo env -w GOSUMDB=\""+s.own.newestKey()+" URL\"\n\nwhere URL is the one of this page.\n")
 		return
 	case "/-/healthz":
 		say(w, "ok\n")
@@ -91,9 +94,8 @@ func (s *server) saySums(w http.ResponseWriter, r *http.Request) {
 	status := sumsStatus{Alarms: s.observer.Alarms()}
 	if s.own != nil {
 		own, err := s.own.log.Status(r.Context(), lastAppends)
-		if err != nil {
-			http.Error(w, strings.TrimSpace(err.Error()), http.StatusInternalServerError)
-			return
+		if err != nil && own.Trouble == "" { // what is known is told all the same
+			own.Trouble = err.Error()
 		}
 		status.Own = &ownStatus{own, s.own.keys, s.sumURL}
 	}

@@ -50,7 +50,7 @@ line of JSON for each, and one with "done" at the end.
 ` + configHelp + `
 Exit codes:
   0  nothing is bad, or --repair has mended all that was
-  1  something is bad or cannot be read, a go.sum disagrees with the record or the
+  1  something is bad or cannot be read, our own checksum database too, a go.sum disagrees with the record or the
      store, or a signal has stopped it
   2  wrong arguments or configuration, or there is no store; nothing was checked`,
 		Example: `  godown verify
@@ -96,6 +96,7 @@ type verifying struct {
 
 	cache   *godown.Cache
 	shelves []shelf
+	shut    []verifyLine                                 // what cannot be opened at all
 	record  func(context.Context, godown.Request) string // names the record of a file, if there is one
 	recall  func(context.Context, godown.Request) string // returns the hash of the record that is at hand
 
@@ -140,10 +141,16 @@ func (v *verifying) run(ctx context.Context, cfg *Config) (int, error) {
 	ctx, release := untilSignal(ctx)
 	defer release()
 	closeAll, err := v.open(cfg)
+	if _, wrong := errors.AsType[*misconfigured](err); wrong {
+		return exitUsage, err
+	}
 	if err != nil {
 		return exitFailed, err
 	}
 	start := time.Now()
+	for _, l := range v.shut {
+		v.tell(l)
+	}
 	shown := newBottomLine(v.stderr, v.json, v.progress)
 	v.checkAll(ctx)
 	shown.end()
@@ -203,26 +210,33 @@ func (v *verifying) open(cfg *Config) (closeAll func(context.Context) error, err
 		sums.Private = trust.NoSumDB
 		trust.Database = sums
 	}
-	quiet := discreet{trust, &godown.FirstSeen{Store: stores.seen}}
-	var verifier godown.Verifier = quiet
+	var verifier godown.Verifier = remembering{trust, &godown.FirstSeen{Store: stores.seen}}
 	own, ownFolder, err := readOwnSums(context.Background(), cfg, observer.Alarm)
-	if err != nil {
+	if _, wrong := errors.AsType[*misconfigured](err); wrong {
 		return nil, errors.Join(err, origin.Close(), stores.Close())
 	}
 	if own != nil {
-		verifier = &sumlog.Keeper{Log: own, Next: quiet, Own: func(path string) bool { return !trust.ByDatabase(path) }}
+		verifier = &sumlog.Keeper{Log: own, Next: verifier, Own: func(path string) bool { return !trust.ByDatabase(path) }}
+	}
+	quiet := newDiscreet(verifier, trust, stores, own)
+	if err != nil {
+		quiet.unsure = errors.Join(quiet.unsure, err)
+		v.shut = append(v.shut, verifyLine{Verdict: string(godown.Unreadable), Path: sumDBFolder(cfg), Reason: "what our own checksum database has cannot be compared: " + err.Error(), Advice: "mend that, or check without it by --sumdb-own off"})
+	}
+	if err := stores.shut["published"]; err != nil {
+		v.shut = append(v.shut, verifyLine{Verdict: string(godown.Unreadable), Path: filepath.Join(cfg.Data, "published"), Reason: "what was published cannot be checked: " + err.Error(), Advice: "look after the disk, or its permissions"})
 	}
 	v.cache = &godown.Cache{
 		Store: stores.modules, Answers: stores.answers, Pending: stores.pending,
 		Source: godown.First(
 			godown.Step{Source: &publish.Shelf{Store: stores.published}},
-			godown.Step{Source: godown.Split(cfg.isPrivate, godown.First(up.private...), quiet.source(godown.First(up.steps...)))}),
-		Verifier: verifier, Prefer: cfg.Verify == "prefer",
+			godown.Step{Source: godown.Split(cfg.isPrivate, godown.First(up.private...), godown.First(up.steps...))}),
+		Verifier: quiet, Prefer: cfg.Verify == "prefer",
 		MaxFetches: cfg.Fetches, FetchWait: atLeast(cfg.FetchWait, 1), FetchTimeout: cfg.FetchTimeout,
 		StreamAfter: cfg.FetchTimeout, // nobody reads along
 		Alarm:       observer.Alarm,
 	}
-	v.recall = verifier.Recall
+	v.recall = quiet.Recall
 	v.record = func(ctx context.Context, req godown.Request) string {
 		if own != nil {
 			if _, _, err := own.Recall(ctx, module.Version{Path: req.Path, Version: req.Version}); err == nil {

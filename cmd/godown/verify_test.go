@@ -140,6 +140,88 @@ func TestVerifySummary(t *testing.T) {
 	}
 }
 
+// has is a Verifier with records of the files whose names end in suffix.
+type has struct{ suffix string }
+
+func (h has) Verify(context.Context, godown.Request, string) error { return nil }
+func (h has) Recall(_ context.Context, req godown.Request) string {
+	if h.suffix != "" && strings.HasSuffix(req.Name(), h.suffix) {
+		return sumA
+	}
+	return ""
+}
+
+// sickSeen is a store of first seen hashes that cannot be read.
+type sickSeen struct{ godown.Store }
+
+func (sickSeen) Open(context.Context, string) (*godown.File, error) { return nil, syscall.EIO }
+
+// TestDiscreet: who may have been private is not named unasked, also while nobody can tell.
+func TestDiscreet(t *testing.T) {
+	req := godown.Request{Kind: godown.Info, Path: "example.com/a", Version: "v1.0.0"}
+	mod, none := req, godown.Unwritable(errors.New("there is none"))
+	mod.Kind = godown.Mod
+	seen, err := godown.OpenDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer seen.Close()
+	if err := (&godown.FirstSeen{Store: seen}).Verify(t.Context(), mod, sumA); err != nil {
+		t.Fatal(err)
+	}
+	shut := map[string]error{"seen": fs.ErrPermission}
+	for name, tt := range map[string]struct {
+		records, private string
+		stores           stores
+		may              bool
+	}{
+		"nothing is known":               {"", "", stores{seen: none, published: none}, true},
+		"seen":                           {"", "", stores{seen: seen, published: none}, false},
+		"seen, and private":              {"", "example.com", stores{seen: seen, published: none}, true},
+		"seen, and a record of the zip":  {".zip", "", stores{seen: seen, published: none}, true},
+		"seen cannot be read":            {"", "", stores{seen: sickSeen{none}, published: none}, false},
+		"seen cannot be read, a record":  {".mod", "", stores{seen: sickSeen{none}, published: none}, true},
+		"seen cannot be opened":          {"", "", stores{seen: none, published: none, shut: shut}, false},
+		"the published cannot be listed": {"", "", stores{seen: none, published: illList{none}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			trust := &godown.Trust{Database: has{tt.records}, NoSumDB: tt.private, FirstSeen: &godown.FirstSeen{Store: tt.stores.seen}}
+			d := newDiscreet(trust, trust, tt.stores, nil)
+			zip := req
+			zip.Kind = godown.Zip
+			err := d.Compare(t.Context(), zip, sumA, true)
+			if u, ok := errors.AsType[*godown.Unverified](err); !ok && !tt.may || ok && !u.Absent {
+				t.Errorf("Compare = %v", err) // who takes it for a failure asks nobody for a while
+			}
+			err = d.MayName(t.Context(), req)
+			if _, denied := errors.AsType[*godown.Denied](err); tt.may != (err == nil) || !tt.may && !denied {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+type illList struct{ godown.Store }
+
+func (illList) List(context.Context, string) iter.Seq2[godown.Entry, error] {
+	return func(yield func(godown.Entry, error) bool) { yield(godown.Entry{}, fs.ErrPermission) }
+}
+
+// TestShown: what a file is called does not reach a terminal as orders to it.
+func TestShown(t *testing.T) {
+	for name, want := range map[string]string{
+		"/data/modules/exämple.com/a b": "/data/modules/exämple.com/a b",
+		"a\x1b]0;x\a":                   `"a\x1b]0;x\a"`,
+		"a\nbad: b":                     `"a\nbad: b"`,
+		"a\u202eb":                      `"a\u202eb"`,
+		"a\x9bb":                        `"a\x9bb"`,
+	} {
+		if got := shown(name); got != want {
+			t.Errorf("%q is shown as %s, want %s", name, got, want)
+		}
+	}
+}
+
 // TestVerifySecurityError: a database that contradicts itself is no reason to pass.
 func TestVerifySecurityError(t *testing.T) {
 	var out strings.Builder

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/godown-dev/godown"
 )
@@ -41,18 +44,27 @@ func (l verifyLine) String() string {
 	if l.File != "" {
 		text += l.File
 	} else {
-		text += l.Path
+		text += shown(l.Path)
 	}
 	if l.Reason != "" {
 		text += ": " + line(l.Reason, 1000)
 	}
 	if l.File != "" && l.Path != "" && l.Verdict != string(godown.Good) {
-		text += "; it is " + l.Path
+		text += "; it is " + shown(l.Path)
 	}
 	if l.Advice != "" {
 		text += "; " + l.Advice
 	}
 	return text
+}
+
+// shown returns the name of a file as a terminal may be given it: as it is, or
+// quoted where it has characters that are no text.
+func shown(name string) string {
+	if utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return name
+	}
+	return strconv.Quote(name)
 }
 
 // tell counts a line, and prints it if it is to be seen.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +40,7 @@ func (s goSums) parse(r io.Reader, name string) error {
 	in := bufio.NewScanner(r)
 	in.Buffer(nil, maxSumLine)
 	var problems []error
+	name = shown(name)
 	n := 0
 	for in.Scan() { // a line's end may be CRLF
 		n++
@@ -56,7 +58,7 @@ func (s goSums) parse(r io.Reader, name string) error {
 	if err := in.Err(); errors.Is(err, bufio.ErrTooLong) {
 		problems = append(problems, fmt.Errorf("%s:%d: a line of more than %d bytes; expected PATH VERSION h1:SUM", name, n+1, maxSumLine))
 	} else if err != nil {
-		problems = append(problems, fmt.Errorf("reading %s: %w", name, err))
+		problems = append(problems, fmt.Errorf("reading %s: %w", name, shownError(err)))
 	}
 	return errors.Join(problems...)
 }
@@ -120,7 +122,7 @@ func (s goSums) read(arg string) error {
 		return fmt.Errorf("there is no file or folder %q; expected a go.sum file, or a folder that holds one", arg)
 	}
 	if err != nil {
-		return err
+		return shownError(err)
 	}
 	if !info.IsDir() {
 		return s.readFile(arg)
@@ -145,8 +147,16 @@ func (s goSums) read(arg string) error {
 func (s goSums) readFile(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
-		return err
+		return shownError(err)
 	}
 	defer f.Close()
 	return s.parse(f, name)
+}
+
+// shownError returns the error of a file so that a terminal may be given it.
+func shownError(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("%s %s: %w", e.Op, shown(e.Path), e.Err)
+	}
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -162,6 +163,10 @@ func newTrust(cfg *Config, observer *obs.Observer, origin *origin, up *upstreams
 	noSumDB := joinPatterns(cfg.NoSumDB, cfg.Private, cfg.Publish, stores.onShelf())
 	byModule := &godown.Trust{NoSumDB: noSumDB, FirstSeen: &godown.FirstSeen{Store: stores.seen}}
 	t := &trust{verifier: byModule}
+	if cfg.serving {
+		// Its scrub looks at what nobody has asked for.
+		t.verifier = newDiscreet(byModule, byModule, stores, nil)
+	}
 	if cfg.SumDB != "off" {
 		route := &godown.SumRoute{Via: up.via}
 		sums, err := checksumDatabase(cfg, observer, route, stores.modules)
@@ -186,7 +191,7 @@ func newTrust(cfg *Config, observer *obs.Observer, origin *origin, up *upstreams
 	}
 	own.sums = t.sums
 	own.ours = func(path string) bool { return !byModule.ByDatabase(path) }
-	t.own, t.verifier = own, own.guard(byModule)
+	t.own, t.verifier = own, newDiscreet(own.guard(byModule), byModule, stores, own.log)
 	return t, nil
 }
 
@@ -283,11 +288,13 @@ type stores struct {
 	published godown.Store // the versions that clients handed in
 	shelf     *godown.Dir  // the same; nil: it cannot be written
 	open      []io.Closer
+	shut      map[string]error // why those of these folders cannot be opened that are there, by name
 
 	temporary string // the folder of all, if it is to be removed
 }
 
 func openStores(data string) (s stores, err error) {
+	s.shut = make(map[string]error)
 	if s.modules, err = godown.OpenDir(filepath.Join(data, "modules")); err != nil {
 		return s, fmt.Errorf("the folder of --data cannot be used: %w; name another", err)
 	}
@@ -298,6 +305,9 @@ func openStores(data string) (s stores, err error) {
 		dir, err := godown.OpenDir(filepath.Join(data, d.name))
 		if err != nil {
 			// A folder of modules that cannot be written can still be served.
+			if _, missing := os.Lstat(filepath.Join(data, d.name)); !errors.Is(missing, fs.ErrNotExist) {
+				s.shut[d.name] = err
+			}
 			*d.store = godown.Unwritable(err)
 			continue
 		}

@@ -162,6 +162,8 @@ func meaning(kind string) string {
 		return "an upstream gave a wrong file; it was not served"
 	case "rot":
 		return "a stored file is bad; it was set aside and will be fetched anew"
+	case "damage":
+		return "a file of our own checksum database is not what it should be; it was made anew if the error says so, else a backup is needed"
 	case "store":
 		return "the store does not take or give a file; serving goes on without it"
 	case "unverified":

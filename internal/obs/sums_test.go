@@ -1,6 +1,8 @@
 package obs_test
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
@@ -48,5 +50,20 @@ func TestAlarms(t *testing.T) {
 	list := o.Alarms()
 	if len(list) != 50 || list[0].Kind != "rot" || list[0].Count != 63 || list[0].File != "example.com/a@v1.0.0 zip" || list[1].Origin != strings.Repeat("x", 59) {
 		t.Errorf("Alarms() = %d alarms, first %+v, second %+v", len(list), list[0], list[1])
+	}
+	for i := range 60 {
+		o.Alarm(godown.Alarm{Kind: "store", Origin: "disk", Err: fmt.Errorf("temporary file %d", i)})
+	}
+	o.Alarm(godown.Alarm{Kind: "rot", Request: godown.Request{Kind: godown.Zip, Path: "example.com/a", Version: "v1.0.0"}})
+	if list := o.Alarms(); list[1].Count != 60 || list[1].Error != "temporary file 59" {
+		t.Errorf("alarms of one disk: %+v", list[1])
+	}
+	o.Alarm(godown.Alarm{Kind: "fork", Err: errors.New("two histories")})
+	for i := range 60 {
+		o.Alarm(godown.Alarm{Kind: "mismatch", Origin: fmt.Sprint(i)})
+	}
+	list = o.Alarms()
+	if len(list) != 50 || list[49].Kind != "fork" {
+		t.Errorf("%d alarms, the last is %+v: the fork was forgotten", len(list), list[len(list)-1])
 	}
 }

@@ -178,7 +178,7 @@ func (d *damaged) try(t *testing.T, folder, name, what string) bool {
 			t.Errorf("%s %s: %s is said not to exist: %v", name, what, tile, err)
 		}
 	}
-	if s, err := l.Status(t.Context(), 0); err != nil || s.Size != 600 && s.Size != 601 {
+	if s, err := l.Status(t.Context(), 0); err != nil || s.Size != 600 && s.Size != 601 || (s.Trouble != "") != records {
 		t.Errorf("%s %s: Status = %+v, %v", name, what, s, err)
 	}
 	return true
@@ -189,6 +189,7 @@ func TestRollback(t *testing.T) {
 	base := t.TempDir()
 	l, k := newLog(t, base)
 	fill(t, l, 0, 300)
+	before := fetch(t, l, "latest")
 	old := copyLog(t, base)
 	fill(t, l, 300, 310)
 	signed := fetch(t, l, "latest")
@@ -199,6 +200,19 @@ func TestRollback(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "a head of 310 records was signed, but 300 are committed") {
 		t.Errorf("opening the older copy: %v", err)
 	}
+
+	// All of the folder is old, but a newer head is known from elsewhere.
+	all := copyLog(t, old)
+	if err := os.WriteFile(filepath.Join(all, dbName, "latest"), []byte(before), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	seen := options(openDir(t, all), k)
+	seen.Seen = [][]byte{[]byte(before), []byte(signed)}
+	if _, err := sumlog.Open(t.Context(), seen); err == nil || !strings.Contains(err.Error(), "a head of 310 records was signed, but 300 are committed") {
+		t.Errorf("opening the older copy with the head that was seen: %v", err)
+	}
+	seen.Seen = seen.Seen[:1]
+	openLog(t, seen).Close(t.Context())
 
 	// Another history of the same length.
 	o := options(openDir(t, t.TempDir()), k)

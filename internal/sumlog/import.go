@@ -15,15 +15,18 @@ import (
 // Imported says what an import has done.
 type Imported struct {
 	Tree   tlog.Tree // of the log as it is now
+	Came   int64     // how many records what was imported has; fewer than Tree if it is older
 	Before int64     // how many records of it were there before
 	Mended int       // damaged files of these that were put right
 }
 
-// ErrOlder says that a log has more records than what was to be imported.
+// ErrOlder says that a log has more records than what was to be imported, of which nothing was of use.
 var ErrOlder = errors.New("the log that is here has more records; nothing was changed")
 
 // Import makes a log of an export, or goes on with the one that is there if that
-// is a beginning of what comes; what of it is damaged is put right. Every file is
+// is a beginning of what comes; what of it is damaged is put right. What comes may
+// be a beginning of what is there: then it puts right full tiles and nothing else, and
+// if it can do none, that is [ErrOlder]. Every file is
 // proven by the head, which a key of verifiers must have signed, before
 // it is stored, and nothing that is there is replaced by another history: that
 // is a *[godown.SecurityError]. It needs no private key. After any other error, and
@@ -34,7 +37,7 @@ func Import(ctx context.Context, store godown.Store, name string, verifiers []no
 	}
 	im := &importer{src: src, putter: putter{store: store, prefix: name + "/"}}
 	im.log = &Log{options: Options{Name: name, Store: store, Verifiers: verifiers, Alarm: func(a godown.Alarm) {
-		if a.Kind == "rot" {
+		if a.Kind != "store" {
 			im.done.Mended++ // a tile that was made anew; what cannot be is an error besides
 		}
 	}}}
@@ -62,6 +65,15 @@ type importer struct {
 	full     map[int][]byte // the latest full tile of each level
 	unproven int            // how many of have's tiles at the edge have not yet been found in what comes
 	held     []putting      // what is stored when these are
+
+	older bool    // what comes has fewer records: it can only mend
+	lost  []error // the damage that it cannot mend
+
+	broken   error     // why the log that is here cannot be read; nil: it can, or there is none
+	headless error     // the same of its head
+	commit   []byte    // of it, as it is there; nil: it is not
+	claims   []claim   // what else says how much there was
+	doubtful []putting // what is here otherwise, and will be replaced if the head that was signed says so
 }
 
 func (im *importer) run(ctx context.Context) error {
@@ -100,7 +112,10 @@ func (im *importer) run(ctx context.Context) error {
 	if err := im.putter.flush(ctx); err != nil {
 		return err
 	}
-	return im.commit(ctx)
+	if im.older {
+		return im.endOlder()
+	}
+	return im.finish(ctx)
 }
 
 // local reads what is there.
@@ -108,24 +123,27 @@ func (im *importer) local(ctx context.Context) error {
 	im.shown.tree = emptyTree()
 	shown, err := im.log.read(ctx, "latest") // before the tree, which is then as new or newer
 	if err == nil {
-		im.shown.signed = shown
-		im.shown.tree, err = openHead(shown, im.log.Name, im.log.verifiers)
-		if err != nil {
-			return fmt.Errorf("the head of the log that is here: %w", err)
+		tree, err := openHead(shown, im.log.Name, im.log.verifiers)
+		if err == nil {
+			im.shown = head{tree, shown}
+		} else {
+			im.claimHead(shown, err)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if _, err := im.log.read(ctx, "commit"); errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if im.commit, err = im.log.read(ctx, "commit"); errors.Is(err, fs.ErrNotExist) {
+		im.commit = nil
+		return im.claimTails(ctx)
 	} else if err != nil {
 		return err
 	}
-	im.have, _, err = im.log.load(ctx)
+	have, _, err := im.log.load(ctx)
 	if err != nil {
-		return fmt.Errorf("the log that is here: %w", cloak(err))
+		return im.claimCommit(ctx, fmt.Errorf("the log that is here: %w", cloak(err)))
 	}
-	im.done.Before, im.done.Tree = im.have.tree.N, im.have.tree
+	im.have = have
+	im.done.Before, im.done.Tree = have.tree.N, have.tree
 	return nil
 }
 
@@ -140,18 +158,12 @@ func (im *importer) readHead(ctx context.Context) error {
 		return fmt.Errorf("its file latest: %w", err)
 	}
 	tree := im.head.tree
+	im.done.Came = tree.N
 	if tree.N == 0 && tree != emptyTree() {
 		return errors.New("its file latest: that is not the hash of no records")
 	}
-	if im.have != nil && im.have.tree.N >= tree.N {
-		if hash, err := im.log.treeHash(ctx, im.have, tree.N); err != nil {
-			return err
-		} else if hash != tree.Hash {
-			return im.forked()
-		}
-	}
-	if known := max(im.done.Before, im.shown.tree.N); known > tree.N {
-		return fmt.Errorf("it has %d records, but %d are known here: %w", tree.N, known, ErrOlder)
+	if err := im.hold(ctx, tree); err != nil {
+		return err
 	}
 	im.checkpoint, err = im.src.Next(ctx, checkpointFile, maxHead)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -265,6 +277,12 @@ func (im *importer) take(ctx context.Context, t tlog.Tile, data []byte) error {
 
 // compare compares a tile with what is here of it, and stores what is full and not here.
 func (im *importer) compare(ctx context.Context, t tlog.Tile, data []byte) error {
+	if im.older {
+		return im.mend(ctx, t, data)
+	}
+	if there, err := im.doubt(ctx, t, data); there || err != nil {
+		return err
+	}
 	w := 0
 	if im.have != nil {
 		w = int(max(0, min(int64(t.W), im.have.count(t)-t.N<<tileHeight)))
@@ -307,6 +325,11 @@ func (im *importer) same(ctx context.Context, t tlog.Tile, w int, data []byte) e
 	if ctx.Err() != nil {
 		return err
 	}
+	return im.replace(ctx, t, data)
+}
+
+// replace stores a full tile in the place of one that is damaged, if the log that is here proves it.
+func (im *importer) replace(ctx context.Context, t tlog.Tile, data []byte) (err error) {
 	if t.L == -1 {
 		var hashes []byte
 		if hashes, err = im.log.tile(ctx, im.have, tlog.Tile{H: tileHeight, N: t.N, W: tileWidth}); err == nil && !bytes.Equal(hashes, im.full[0]) {
@@ -325,8 +348,8 @@ func (im *importer) same(ctx context.Context, t tlog.Tile, w int, data []byte) e
 	return im.log.put(ctx, t.Path(), data)
 }
 
-// commit makes what has come the log. All full tiles of it are in the store.
-func (im *importer) commit(ctx context.Context) error {
+// finish makes what has come the log. All full tiles of it are in the store, but for doubtful ones.
+func (im *importer) finish(ctx context.Context) error {
 	if im.unproven > 0 {
 		return errors.New("what comes does not have all that is here") // it cannot be: each tile of what is here is in it
 	}
@@ -335,9 +358,12 @@ func (im *importer) commit(ctx context.Context) error {
 	} else if hash != im.shown.tree.Hash {
 		return im.forked()
 	}
+	if err := im.settleClaims(ctx); err != nil {
+		return err
+	}
 	tree := im.head.tree
 	if im.have == nil || im.have.tree != tree {
-		var old []byte
+		old := im.commit
 		if im.have != nil {
 			im.next.appends = im.have.appends // when the others were appended is not known
 			old = tlog.FormatTree(im.have.tree)
@@ -367,7 +393,13 @@ func (im *importer) commit(ctx context.Context) error {
 		}
 	}
 	im.done.Tree = tree
-	if im.have != nil && im.shown.tree != tree {
+	if im.broken != nil {
+		im.done.Mended++
+	}
+	if im.headless != nil {
+		im.done.Mended++
+	}
+	if im.have != nil && (im.shown.signed == nil || im.shown.tree != tree) {
 		if err := im.log.put(ctx, "latest", im.head.signed); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 
 	"github.com/godown-dev/godown"
 	"golang.org/x/mod/module"
@@ -19,6 +20,9 @@ type Keeper struct {
 	// Own reports whether there is no word above the log's on a module: it is not one of
 	// those that another checksum database answers for.
 	Own func(path string) bool
+
+	mu   sync.Mutex // guards told
+	told map[module.Version]bool
 }
 
 // Verify compares h1 with the log's record, or asks Next.
@@ -32,6 +36,9 @@ func (k *Keeper) Verify(ctx context.Context, req godown.Request, h1 string) erro
 	if u, ok := errors.AsType[*godown.Unverified](err); ok && known != "" && !u.Absent {
 		return nil // it was proven when it was entered
 	}
+	if known != "" {
+		k.disagree(m, err)
+	}
 	// Of a module of our own there is no record before its zip is here: it may never be asked for.
 	if err == nil && known == "" && (req.Kind == godown.Zip || !k.Own(req.Path)) {
 		k.Log.Note(m)
@@ -40,17 +47,49 @@ func (k *Keeper) Verify(ctx context.Context, req godown.Request, h1 string) erro
 }
 
 // Compare is Verify that learns nothing, for who looks at stored files. Without
-// ask nobody is asked.
+// ask nobody is asked. What is stored as the log has it is good, whatever Next
+// says: it was served as that, and no other could be entered in its place.
 func (k *Keeper) Compare(ctx context.Context, req godown.Request, h1 string, ask bool) error {
 	known, err := k.first(ctx, req, h1)
 	if err != nil || known != "" && k.Own(req.Path) {
 		return err
 	}
 	err = godown.Compare(ctx, k.Next, req, h1, ask)
-	if u, ok := errors.AsType[*godown.Unverified](err); ok && known != "" && !u.Absent {
+	if known == "" {
+		return err
+	}
+	if u, ok := errors.AsType[*godown.Unverified](err); ok && !u.Absent {
+		return nil
+	}
+	if k.disagree(module.Version{Path: req.Path, Version: req.Version}, err) {
 		return nil
 	}
 	return err
+}
+
+// maxTold bounds the memory of what was told by an alarm.
+const maxTold = 10_000
+
+// disagree reports whether err says that there is another record than the log's,
+// and tells it once of each version.
+func (k *Keeper) disagree(m module.Version, err error) bool {
+	other, ok := errors.AsType[*godown.Mismatch](err)
+	if !ok {
+		return false
+	}
+	k.mu.Lock()
+	told := k.told[m]
+	if !told {
+		if k.told == nil || len(k.told) >= maxTold {
+			k.told = make(map[module.Version]bool)
+		}
+		k.told[m] = true
+	}
+	k.mu.Unlock()
+	if !told {
+		k.Log.Alarm(godown.Alarm{Kind: "mismatch", Request: other.Request, Err: fmt.Errorf("our checksum database %s and another disagree, and what is stored is held to ours: %w; if the module is private, name it with --private", k.Log.Name, other)})
+	}
+	return true
 }
 
 // first compares h1 with the log's record, and returns its hash; empty if there is none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/godown-dev/godown"
@@ -78,6 +79,8 @@ func TestKeeper(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := keep(t, mods, says{test.next}, test.own)
+			var alarms []string
+			k.Log.Alarm = func(a godown.Alarm) { alarms = append(alarms, a.Kind+" "+a.Err.Error()) }
 			if test.recorded {
 				if _, _, err := k.Log.Lookup(t.Context(), hello); err != nil {
 					t.Fatal(err)
@@ -89,6 +92,20 @@ func TestKeeper(t *testing.T) {
 			}
 			if got := k.Recall(t.Context(), zip); test.recorded != (got == sums.Zip) {
 				t.Errorf("Recall = %q", got)
+			}
+			// What is stored as the log has it is good, whatever another says.
+			disagree := name == "known, next contradicts"
+			want := test.want
+			if disagree {
+				want = nil
+			}
+			for range 2 {
+				if err := k.Compare(t.Context(), zip, test.h1, true); fmt.Sprintf("%T", err) != fmt.Sprintf("%T", want) {
+					t.Errorf("Compare = %v, want %v", err, want)
+				}
+			}
+			if disagree != (len(alarms) == 1 && strings.HasPrefix(alarms[0], "mismatch our checksum database "+k.Log.Name+" and another disagree")) || len(alarms) > 1 {
+				t.Errorf("alarms: %q", alarms)
 			}
 		})
 	}

@@ -68,6 +68,8 @@ type Options struct {
 	Alarm  func(godown.Alarm) // may be nil
 
 	Witnesses []*witness.Witness // that are asked to cosign
+	// Seen are signed heads of the log that are known from elsewhere: it must go on from each.
+	Seen [][]byte
 	// Differs is told of a version of which the log has another record than Origin made:
 	// another process was quicker. May be nil.
 	Differs func(ctx context.Context, m module.Version)
@@ -154,6 +156,15 @@ func (l *Log) open(ctx context.Context) error {
 	}
 	if err := l.holds(ctx, s, signed.tree); err != nil {
 		return err
+	}
+	for _, known := range l.Seen {
+		tree, err := openHead(known, l.Name, l.verifiers)
+		if err != nil {
+			return fmt.Errorf("a head that was seen before: %w", err)
+		}
+		if err := l.holds(ctx, s, tree); err != nil {
+			return err
+		}
 	}
 	if unconfirmed != nil {
 		// The disk takes nothing: what was signed before goes on being served.

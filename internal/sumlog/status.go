@@ -14,8 +14,9 @@ type Status struct {
 	Hash     string   `json:"hash"` // of the tree, in base64
 	Head     string   `json:"head"` // as it was signed
 	ReadOnly bool     `json:"readOnly,omitempty"`
-	Waiting  int      `json:"waiting"` // records that are to be appended
-	Last     []Record `json:"last"`    // the last appends, newest first
+	Waiting  int      `json:"waiting"`           // records that are to be appended
+	Trouble  string   `json:"trouble,omitempty"` // why nothing can be appended now, or not all be read; empty: all is well
+	Last     []Record `json:"last"`              // the last appends, newest first
 
 	Cosigning *witness.Status `json:"cosigning,omitempty"` // how the witnesses do, if there are any
 }
@@ -37,6 +38,14 @@ func (l *Log) Status(ctx context.Context, n int) (Status, error) {
 		Name: l.Name, Size: head.tree.N, Hash: head.tree.Hash.String(), Head: string(head.signed),
 		ReadOnly: len(l.Signers) == 0, Waiting: waiting, Last: []Record{},
 	}
+	l.mu.Lock()
+	if l.unsure {
+		status.Trouble = "what is committed cannot be made durable: nothing is appended until the disk takes something"
+	}
+	if l.damaged != nil {
+		status.Trouble = "not all records can be read, so nothing is appended: " + l.damaged.Error()
+	}
+	l.mu.Unlock()
 	if l.cosigners != nil {
 		cosigning := l.cosigners.Status()
 		status.Cosigning = &cosigning

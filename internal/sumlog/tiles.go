@@ -140,7 +140,7 @@ func cloak(err error) error {
 }
 
 func (l *Log) rotten(err error) {
-	l.Alarm(godown.Alarm{Kind: "rot", Origin: l.Name, Err: fmt.Errorf("checksum database %s: %w", l.Name, err)})
+	l.Alarm(godown.Alarm{Kind: "damage", Origin: l.Name, Err: fmt.Errorf("checksum database %s: %w", l.Name, err)})
 }
 
 // rootOf returns the hash that stands for a full tile in the one above it; nil if data is none.
