@@ -47,15 +47,14 @@ func main() {
 
 // A row is what was measured at one size.
 type row struct {
-	size    int
-	rate    float64       // records appended per second since the size before
-	known   times         // a record that is there
-	fresh   times         // a record that is appended first, one client
-	tile    times         // a full tile of hashes
-	open    time.Duration // opening the log
-	disk    int64         // bytes
-	memory  uint64        // bytes in use after a collection
-	commits int
+	size   int
+	rate   float64       // records appended per second since the size before
+	known  times         // a record that is there
+	fresh  times         // a record that is appended first, one client
+	tile   times         // a full tile of hashes
+	open   time.Duration // opening the log
+	disk   int64         // bytes
+	memory uint64        // bytes in use after a collection
 }
 
 // times are sorted.

@@ -425,7 +425,6 @@ func TestOpenDamagedRecords(t *testing.T) {
 	for i := 0; i < 600; i += 100 {
 		fill(t, l, i, i+100)
 	}
-	_, _, err := l.Recall(t.Context(), version(599))
 	l.Close(t.Context())
 	file := filepath.Join(folder, dbName, "tile/8/data/000")
 	data, err := os.ReadFile(file)
