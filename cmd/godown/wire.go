@@ -163,10 +163,6 @@ func newTrust(cfg *Config, observer *obs.Observer, origin *origin, up *upstreams
 	noSumDB := joinPatterns(cfg.NoSumDB, cfg.Private, cfg.Publish, stores.onShelf())
 	byModule := &godown.Trust{NoSumDB: noSumDB, FirstSeen: &godown.FirstSeen{Store: stores.seen}}
 	t := &trust{verifier: byModule}
-	if cfg.serving {
-		// Its scrub looks at what nobody has asked for.
-		t.verifier = newDiscreet(byModule, byModule, stores, nil)
-	}
 	if cfg.SumDB != "off" {
 		route := &godown.SumRoute{Via: up.via}
 		sums, err := checksumDatabase(cfg, observer, route, stores.modules)
@@ -186,8 +182,13 @@ func newTrust(cfg *Config, observer *obs.Observer, origin *origin, up *upstreams
 		return t, nil
 	}
 	own, err := openOwnSums(context.Background(), cfg, origin, observer.Alarm)
-	if err != nil || own == nil {
-		return t, err
+	if err != nil {
+		return nil, err
+	}
+	// The scrub looks at what nobody has asked for.
+	if own == nil {
+		t.verifier = newDiscreet(byModule, byModule, stores, nil)
+		return t, nil
 	}
 	own.sums = t.sums
 	own.ours = func(path string) bool { return !byModule.ByDatabase(path) }

@@ -60,7 +60,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		received:  counter("godown_upstream_bytes_total", "Bytes of content received from upstreams.", "upstream"),
 		retries:   counter("godown_upstream_retries_total", "Requests to upstreams that were repeated.", "upstream"),
 		resumes:   counter("godown_upstream_resumes_total", "Bodies from upstreams that broke off and were continued.", "upstream"),
-		alarms:    counter("godown_alarms_total", "What an operator should look at: mismatch, fork, rot, store, unverified, drift.", "kind"),
+		alarms:    counter("godown_alarms_total", "What an operator should look at: mismatch, fork, rot, damage, store, unverified, drift.", "kind"),
 
 		mirrorChanges: counter("godown_mirror_changes_total", "Changes of a mirror's state, by the new one: up, down, busy, or lied (it gave a wrong file).", "upstream", "to"),
 	}

@@ -138,3 +138,53 @@ func TestKeeperNotes(t *testing.T) {
 		}
 	}
 }
+
+// TestKeeperMod holds a .mod to its own line of the record, and not to the zip's.
+func TestKeeperMod(t *testing.T) {
+	mods := godowntest.NewModules(t, someModules)
+	sums, _ := mods.Sums("example.com/hello", "v1.0.0")
+	mod := godown.Request{Kind: godown.Mod, Path: "example.com/hello", Version: "v1.0.0"}
+	k := keep(t, mods, says{}, true)
+	if _, _, err := k.Log.Lookup(t.Context(), module.Version{Path: mod.Path, Version: mod.Version}); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Verify(t.Context(), mod, sums.Mod); err != nil {
+		t.Errorf("the right hash: %v", err)
+	}
+	if _, ok := errors.AsType[*godown.Mismatch](k.Verify(t.Context(), mod, sums.Zip)); !ok {
+		t.Error("the zip's hash was taken for the .mod's")
+	}
+	if got := k.Recall(t.Context(), mod); got != sums.Mod {
+		t.Errorf("Recall = %q, want %q", got, sums.Mod)
+	}
+}
+
+// TestBadRecords has Origin give what is no record: it does not come into the log.
+func TestBadRecords(t *testing.T) {
+	const h1 = " h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
+	for name, text := range map[string]string{
+		"nothing":         "",
+		"no go.mod line":  "example.com/m v1.0.0" + h1,
+		"no zip line":     "example.com/m v1.0.0/go.mod" + h1,
+		"another module":  "example.com/n v1.0.0" + h1 + "example.com/n v1.0.0/go.mod" + h1,
+		"another version": "example.com/m v1.0.0" + h1 + "example.com/m v1.0.1/go.mod" + h1,
+		"more":            "example.com/m v1.0.0" + h1 + "example.com/m v1.0.0/go.mod" + h1 + "x\n",
+		"a short hash":    "example.com/m v1.0.0 h1:47DE\nexample.com/m v1.0.0/go.mod" + h1,
+		"an empty line":   "example.com/m v1.0.0" + h1 + "\nexample.com/m v1.0.0/go.mod" + h1,
+	} {
+		k := newKeys(t, dbName)
+		dir := openDir(t, t.TempDir())
+		if err := sumlog.Create(t.Context(), dir, dbName, k.signer); err != nil {
+			t.Fatal(err)
+		}
+		o := options(dir, k)
+		o.Origin = func(context.Context, module.Version) ([]byte, error) { return []byte(text), nil }
+		l := openLog(t, o)
+		if _, _, err := l.Lookup(t.Context(), module.Version{Path: "example.com/m", Version: "v1.0.0"}); err == nil {
+			t.Errorf("%s: it was taken", name)
+		}
+		if n, _ := l.Size(); n != 0 {
+			t.Errorf("%s: the log has %d records", name, n)
+		}
+	}
+}

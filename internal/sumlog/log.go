@@ -271,13 +271,9 @@ func (l *Log) storedHead(ctx context.Context) (head, error) {
 	if err != nil {
 		return head{}, fmt.Errorf("the head that was signed last: %w", err)
 	}
-	n, err := note.Open(signed, l.verifiers)
+	tree, err := openHead(signed, l.Name, l.verifiers)
 	if err != nil {
-		return head{}, fmt.Errorf("the head that was signed last, %s/latest, is not signed with a key that is known here: %w", l.Name, err)
-	}
-	tree, err := tlog.ParseTree([]byte(n.Text))
-	if err != nil {
-		return head{}, fmt.Errorf("the head that was signed last: %w", err)
+		return head{}, fmt.Errorf("the head that was signed last, %s/latest: %w", l.Name, err)
 	}
 	return head{tree, signed}, nil
 }
