@@ -131,7 +131,7 @@ func (l *Log) commitAll() {
 		for _, e := range batch {
 			e.answer(err)
 			if e.noted && e.have != nil && !bytes.Equal(e.have, e.text) {
-				l.differs(l.ctx, e.module, e.have, e.text)
+				l.differs(e.module, e.have, e.text)
 			}
 		}
 	}

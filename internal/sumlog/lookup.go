@@ -70,7 +70,7 @@ func (l *Log) Lookup(ctx context.Context, m module.Version) (int64, []byte, erro
 	}
 	id, have, err := l.append(ctx, m, made)
 	if err == nil && string(have) != string(made) {
-		l.differs(ctx, m, have, made)
+		l.differs(m, have, made)
 	}
 	return id, have, err
 }
@@ -90,13 +90,16 @@ func (l *Log) lookForIt(ctx context.Context, m module.Version) (int64, []byte, e
 }
 
 // differs tells that another process has appended another record than ours would have been.
-func (l *Log) differs(ctx context.Context, m module.Version, have, made []byte) {
+func (l *Log) differs(m module.Version, have, made []byte) {
 	l.Alarm(godown.Alarm{
 		Kind: "mismatch", Request: godown.Request{Kind: godown.Zip, Path: m.Path, Version: m.Version}, Origin: l.Name,
 		Err: fmt.Errorf("checksum database %s has a record of %v that says\n%sbut here it would be\n%s", l.Name, m, have, made),
 	})
-	if l.Differs != nil {
-		l.Differs(ctx, m)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ended := l.closed && !l.busy && !l.noting // and Close may have waited for all work
+	if l.Differs != nil && !ended {
+		l.working.Go(func() { l.Differs(l.ctx, m) }) // it may take long, and neither clients nor appends wait for it
 	}
 }
 
@@ -155,7 +158,7 @@ func (l *Log) enter(m module.Version) {
 	case err != nil:
 		_ = l.enqueue(&entry{module: m, text: made, noted: true})
 	case string(have) != string(made):
-		l.differs(ctx, m, have, made)
+		l.differs(m, have, made)
 	}
 }
 
