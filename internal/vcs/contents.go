@@ -37,17 +37,24 @@ func (c *contentsFetcher) forget() {
 	c.have = nil
 }
 
-// where returns the repository that has a commit whole, or "".
-func (r *remote) where(ctx context.Context, commit string) (dir string, err error) {
+// where returns the repository that has a commit whole, or "". made is its
+// generation, no newer than the answer: who finds nothing there, as it was dropped
+// in this moment, does not drop what others have fetched since.
+func (r *remote) where(ctx context.Context, commit string) (dir string, made int, err error) {
 	c := &r.contents
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	contents, full := r.generation("contents"), r.generation("full")
 	if c.have == nil {
 		if err := r.loadHave(ctx); err != nil {
-			return "", err
+			return "", 0, err
 		}
 	}
-	return c.have[commit], nil
+	dir, made = c.have[commit], contents
+	if repoName(dir) == "full" {
+		made = full
+	}
+	return dir, made, nil
 }
 
 // loadHave asks git which commits are there.
@@ -72,25 +79,25 @@ func (r *remote) loadHave(ctx context.Context) error {
 	return nil
 }
 
-// need returns the repository that has the commit whole, once it is there.
+// need returns the repository that has the commit whole, once it is there, as where does.
 // others are commits that are likely to be wanted, too.
-func (r *remote) need(ctx context.Context, commit, ref string, others map[string]string) (dir string, err error) {
-	if dir, err = r.where(ctx, commit); dir != "" || err != nil {
-		return dir, err
+func (r *remote) need(ctx context.Context, commit, ref string, others map[string]string) (dir string, made int, err error) {
+	if dir, made, err = r.where(ctx, commit); dir != "" || err != nil {
+		return dir, made, err
 	}
 	batch := r.enlist(commit, ref, others)
 	select {
 	case <-batch.done:
 	case <-ctx.Done():
-		return "", context.Cause(ctx)
+		return "", 0, context.Cause(ctx)
 	}
 	if err := batch.errs[commit]; err != nil {
-		return "", err
+		return "", 0, err
 	}
-	if dir, err = r.where(ctx, commit); dir == "" && err == nil {
+	if dir, made, err = r.where(ctx, commit); dir == "" && err == nil {
 		err = errChanged // it was cleared away in this moment
 	}
-	return dir, err
+	return dir, made, err
 }
 
 // errChanged says that what was found is no longer so, and is to be looked for anew.
@@ -135,6 +142,9 @@ func (r *remote) fetchBatches() {
 			return
 		}
 		batch.errs = r.fetchContents(r.o.closing, batch.wants)
+		c.mu.Lock()
+		c.now = nil // what tidy drops must come anew
+		c.mu.Unlock()
 		close(batch.done)
 		r.o.tidy(r)
 	}

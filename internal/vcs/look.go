@@ -37,7 +37,7 @@ func (r *remote) look(ctx context.Context, commit, ref string, how thrift, paths
 	if l, ok := r.recall(commit, paths); ok {
 		return l, nil
 	}
-	dir, err := r.where(ctx, commit)
+	dir, _, err := r.where(ctx, commit)
 	if err != nil {
 		return looked{}, err
 	}
@@ -56,13 +56,13 @@ func (r *remote) look(ctx context.Context, commit, ref string, how thrift, paths
 		if how == whole {
 			others = r.takeHints(commit)
 		}
-		if dir, err = r.need(ctx, commit, ref, others); errors.Is(err, errChanged) && attempt < maxAttempts {
+		var made int
+		if dir, made, err = r.need(ctx, commit, ref, others); errors.Is(err, errChanged) && attempt < maxAttempts {
 			continue
 		}
 		if err != nil {
 			return looked{}, err
 		}
-		made := r.generation(repoName(dir))
 		l, err := r.lookInto(ctx, dir, commit, paths)
 		_, odd := unknown(err)
 		if err == nil || attempt >= maxAttempts || !odd && !errors.Is(err, errMissing) && !errors.Is(err, errChanged) {

@@ -285,6 +285,7 @@ func (r *remote) drop(ctx context.Context, name string, made int) error {
 			return nil
 		}
 		err := os.RemoveAll(filepath.Join(r.dir, name))
+		r.contents.forget() // before the generation counts: see where
 		r.mu.Lock()
 		if r.drops == nil {
 			r.drops = make(map[string]int)
@@ -292,7 +293,6 @@ func (r *remote) drop(ctx context.Context, name string, made int) error {
 		r.drops[name]++
 		clear(r.seen)
 		r.mu.Unlock()
-		r.contents.forget()
 		return err
 	})
 }

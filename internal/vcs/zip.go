@@ -70,9 +70,9 @@ func (m *mod) zip(ctx context.Context, version string) (*godown.File, error) {
 		gomod = nil // one that is made up is not in the zip
 	}
 	for attempt := 0; ; attempt++ {
-		dir, err := r.where(ctx, p.commit.hash)
+		dir, made, err := r.where(ctx, p.commit.hash)
 		if err == nil && dir == "" {
-			dir, err = r.need(ctx, p.commit.hash, p.commit.ref, r.takeHints(p.commit.hash))
+			dir, made, err = r.need(ctx, p.commit.hash, p.commit.ref, r.takeHints(p.commit.hash))
 		}
 		if errors.Is(err, errChanged) && attempt < maxAttempts {
 			continue
@@ -80,7 +80,6 @@ func (m *mod) zip(ctx context.Context, version string) (*godown.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		made := r.generation(repoName(dir))
 		f, err := m.makeZip(ctx, dir, version, p, gomod)
 		_, odd := unknown(err)
 		if err == nil {
