@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/godown-dev/godown"
+	"github.com/godown-dev/godown/internal/toolbox/lang"
 )
 
 // goEnvTimeout is how long "go env" may take; it needs some 10 ms.
@@ -25,11 +26,12 @@ type machine struct {
 	userCacheDir  func() (string, error)
 	userConfigDir func() (string, error)
 	lookPath      func(name string) (string, error)
+	lang          lang.Language // that the commands of the tool-box speak
 }
 
 // thisMachine is the machine that godown runs on.
 func thisMachine() machine {
-	return machine{os.Environ(), os.UserCacheDir, os.UserConfigDir, exec.LookPath}
+	return machine{environ: os.Environ(), userCacheDir: os.UserCacheDir, userConfigDir: os.UserConfigDir, lookPath: exec.LookPath}
 }
 
 // getenv returns the value of an environment variable, or nothing.

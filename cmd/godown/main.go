@@ -30,7 +30,7 @@ func main() {
 // run is the whole program: it runs the command that args name, and returns
 // the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, m machine) int {
-	root := newRootCommand(m)
+	root := newRootCommand(m.speaking(args))
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -118,6 +118,7 @@ it when the upstream is gone.`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newServeCommand(m), newRunCommand(m), newWarmCommand(m), newVerifyCommand(m), newMirrorsCommand(m), newPublishCommand(m), newSumDBCommand(m), newConfigCommand(m), newVersionCommand())
+	root.AddCommand(toolCommands(m)...)
 	root.SetHelpCommand(newHelpCommand())
 	wrapFlagHelp(root)
 	return root

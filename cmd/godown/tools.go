@@ -1,0 +1,8 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// toolCommands returns the commands of the tool-box, which need no server.
+func toolCommands(m machine) []*cobra.Command {
+	return []*cobra.Command{}
+}
