@@ -57,7 +57,8 @@ func (f *languageFlag) Set(text string) (err error) {
 // speak gives a command of the tool-box the flag --lang.
 func (m machine) speak(cmd *cobra.Command) {
 	f := &languageFlag{m.lang}
-	cmd.Flags().Var(f, langFlag, m.say("`LANGUAGE` to speak, en or zh (default $"+langEnv+", else that of the locale)", "用哪种`语言`：en 或 zh（默认取 $"+langEnv+"，其次取系统区域设置）"))
+	cmd.Flags().Var(f, langFlag, m.say("`LANGUAGE` to speak, en or zh (default $"+langEnv+", else that of the locale)", "`LANGUAGE` 为输出语言，en 或 zh（默认取 $"+langEnv+"，其次取系统区域设置）"))
+	cmd.Flags().Lookup(langFlag).DefValue = "" // said in words
 	_ = cmd.RegisterFlagCompletionFunc(langFlag, cobra.FixedCompletions([]string{"en", "zh"}, cobra.ShellCompDirectiveNoFileComp))
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -103,10 +102,4 @@ func (flags configFlags) settings() settings {
 		}
 	}
 	return s
-}
-
-// wrapFlagHelp makes the help of root and all its commands fit helpWidth.
-func wrapFlagHelp(root *cobra.Command) {
-	const flags = ".LocalFlags.FlagUsages"
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), flags, fmt.Sprintf("%sWrapped %d", flags, helpWidth)))
 }

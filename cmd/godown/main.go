@@ -30,7 +30,8 @@ func main() {
 // run is the whole program: it runs the command that args name, and returns
 // the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, m machine) int {
-	root := newRootCommand(m.speaking(args))
+	m = m.speaking(args)
+	root := newRootCommand(m)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -44,7 +45,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return e.code
 	}
 	printError(stderr, err)
-	fmt.Fprintf(stderr, "Run '%s -h' for help.\n", cmd.CommandPath())
+	fmt.Fprintf(stderr, m.say("Run '%s -h' for help.\n", "运行 '%s -h' 查看帮助。\n"), cmd.CommandPath())
 	return exitUsage
 }
 
@@ -91,17 +92,22 @@ func ended(code int, err error) error {
 func newRootCommand(m machine) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "godown",
-		Short: "A Go module proxy: fast, verified, and there when upstream is not",
-		Long: `godown is a Go module proxy. It stands between the go command and everything
-that modules come from, verifies what it fetches, keeps it, and goes on serving
-it when the upstream is gone.`,
-		Example: `  godown run -- go build ./...       one command, with a proxy of its own
+		Short: m.say("A Go module proxy, and the tool-box around it", "Go 模块代理及其工具箱"),
+		Long: m.say(`godown is a Go module proxy, and the tool-box around it. The proxy stands between the
+go command and everything that modules come from, verifies what it fetches, keeps it,
+and goes on serving it when the upstream is gone. The tools need no server.`, `godown 是 Go 模块代理，也是围绕它的工具箱。代理位于 go 命令与模块的各个来源之间：
+校验取到的每个字节并保存下来，上游不可用时照常提供。工具箱无需服务器即可使用。`),
+		Example: m.say(`  godown run -- go build ./...       one command, with a proxy of its own
   godown serve                       a proxy for this machine
-  godown warm                        what a project needs, fetched ahead of time
-  godown mirrors                     how the mirrors of that proxy are doing
-  godown publish DIR v1.2.3          put a version on a server, without a repository
-  godown sumdb init NAME             a checksum database of your own
-  godown config                      what is configured, and where that was said`,
+  godown doctor                      why modules don't come, and what mends it
+  godown bench                       which mirror is best from here
+  godown use cn                      set the go command to use mirrors in China
+  go build 2>&1 | godown explain     what a failure means`, `  godown run -- go build ./...       为一条命令启动专用代理
+  godown serve                       为本机提供代理
+  godown doctor                      模块为什么取不到，怎样修复
+  godown bench                       从这里看哪个镜像最好
+  godown use cn                      让 go 命令使用国内镜像
+  go build 2>&1 | godown explain     解释失败的原因`),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -117,30 +123,22 @@ it when the upstream is gone.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newServeCommand(m), newRunCommand(m), newWarmCommand(m), newVerifyCommand(m), newMirrorsCommand(m), newPublishCommand(m), newSumDBCommand(m), newConfigCommand(m), newVersionCommand())
-	root.AddCommand(toolCommands(m)...)
-	root.SetHelpCommand(newHelpCommand())
-	wrapFlagHelp(root)
+	m.speak(root)
+	root.CompletionOptions.DisableDefaultCmd = true // there is one of ours
+	root.AddGroup(
+		&cobra.Group{ID: proxyGroup, Title: m.say("The proxy:", "模块代理：")},
+		&cobra.Group{ID: toolGroup, Title: m.say("Tools that need no server:", "无需服务器的工具：")},
+		&cobra.Group{ID: otherGroup, Title: m.say("Others:", "其他：")})
+	m.group(root, proxyGroup, newRunCommand(m), newServeCommand(m), newWarmCommand(m), newPublishCommand(m),
+		newMirrorsCommand(m), newSumDBCommand(m), newVerifyCommand(m), newConfigCommand(m))
+	m.group(root, toolGroup, toolCommands(m)...)
+	m.group(root, otherGroup, newVersionCommand(), newCompletionCommand(m), newManCommand(m))
+	help := newHelpCommand(m)
+	help.GroupID = otherGroup
+	root.SetHelpCommand(help)
+	root.SetUsageFunc(m.usage)
+	m.helpFlags(root)
 	return root
-}
-
-// newHelpCommand returns the command help, which unlike cobra's own fails on what it does not know.
-func newHelpCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Explain a command",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			about, rest, err := cmd.Root().Find(args)
-			if err == nil && len(rest) > 0 {
-				err = cmd.Root().Args(cmd.Root(), rest)
-			}
-			if err != nil {
-				return err
-			}
-			about.InitDefaultHelpFlag()
-			return about.Help()
-		},
-	}
 }
 
 // noArguments refuses arguments.

@@ -22,9 +22,9 @@ func TestUsage(t *testing.T) {
 		stdout string // parts
 		stderr string
 	}{
-		{"", 0, "Available Commands:", ""},
-		{"-h", 0, "Available Commands:", ""},
-		{"help", 0, "Available Commands:", ""},
+		{"", 0, "The proxy:", ""},
+		{"-h", 0, "The proxy:", ""},
+		{"help", 0, "The proxy:", ""},
 		{"help run", 0, "Exit codes:", ""},
 		{"serve -h", 0, "default go env GOPROXY", ""},
 		{"config -h", 0, "--quiet", ""},
