@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +28,8 @@ type Machine struct {
 // Getenv returns the value of an environment variable, or nothing.
 func (m Machine) Getenv(name string) string {
 	for _, v := range slices.Backward(m.Environ) {
-		if n, value, ok := strings.Cut(v, "="); ok && n == name {
+		n, value, ok := strings.Cut(v, "=")
+		if ok && (n == name || runtime.GOOS == "windows" && strings.EqualFold(n, name)) {
 			return value
 		}
 	}
@@ -65,8 +68,10 @@ func (v Value) Place() Place { return v.Said[0].Place }
 type Settings struct {
 	Program string // the go command
 	Version string // such as "go1.26.8"
-	File    string // of "go env -w"; "" if it is off or there is no home for one
+	File    string // of "go env -w", which need not exist; "" if GOENV=off or there is no home for one
 	Values  map[string]Value
+	Trouble string // what "go env" fails with because of a setting; the values were then read without its help
+	Unread  error  // why File, which is there, cannot be read: the go command takes no notice of it then, and says nothing
 }
 
 // Text returns a setting as "go env NAME" prints it.
@@ -81,45 +86,62 @@ var errNoGo = errors.New("there is no go command in PATH")
 // NoGo reports whether err says that there is no go command in PATH.
 func NoGo(err error) bool { return errors.Is(err, errNoGo) }
 
-// Read asks the go command, as it is installed, for all its settings, and
-// finds out where each was said. No other toolchain is fetched for it.
+// names are the settings that are asked for: all but those for which the go
+// command has to try out a C compiler, which takes it up to a second.
+func names() []string {
+	return []string{"CGO_ENABLED", "GO111MODULE", "GOARCH", "GOAUTH", "GOBIN", "GOCACHE", "GOCACHEPROG", "GODEBUG", "GOENV", "GOEXE", "GOEXPERIMENT",
+		"GOFIPS140", "GOFLAGS", "GOHOSTARCH", "GOHOSTOS", "GOINSECURE", "GOMOD", "GOMODCACHE", "GONOPROXY", "GONOSUMDB", "GOOS", "GOPATH",
+		"GOPRIVATE", "GOPROXY", "GOROOT", "GOSUMDB", "GOTELEMETRY", "GOTELEMETRYDIR", "GOTMPDIR", "GOTOOLCHAIN", "GOTOOLDIR", "GOVCS", "GOVERSION", "GOWORK"}
+}
+
+// Read asks the go command, as it is installed, for its settings, all but those of C
+// compilers, and finds out where each was said. One that it is too old to know is empty. No other toolchain is fetched for it. What is
+// said that the go command refuses to work with is in the result as it is said.
 func Read(ctx context.Context, m Machine) (*Settings, error) {
 	program, err := m.LookPath("go")
 	if err != nil {
 		return nil, errNoGo
 	}
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "env", "-json")
-	cmd.Dir = m.Dir
-	cmd.Env = append(slices.Clone(m.Environ), "GOTOOLCHAIN=local", "PWD="+m.Dir)
-	cmd.WaitDelay = time.Second
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
+	s := &Settings{Program: program, Values: make(map[string]Value)}
+	ours := []string{"GOTOOLCHAIN=local"}
+	values, err := ask(ctx, m, program, ours)
+	if err != nil && ctx.Err() == nil {
+		// These are what "go env" itself can fail with.
+		ours = append(ours, "GO111MODULE=on", "GOWORK=off", "GOEXPERIMENT=none", "GOFLAGS=-mod=mod")
+		if again, err2 := ask(ctx, m, program, ours); err2 == nil {
+			trouble, _, _ := strings.Cut(err.Error(), "\n")
+			values, s.Trouble, err = again, trouble, nil
 		}
-		return nil, fmt.Errorf("%s env failed (%w): %s", program, err, strings.TrimSpace(stderr.String()))
 	}
-	var values map[string]string
-	if err := json.Unmarshal(out, &values); err != nil {
-		return nil, fmt.Errorf("%s env -json gave no JSON: %w", program, err)
+	if err != nil {
+		return nil, fmt.Errorf("%s env: %w", program, err)
 	}
-	s := &Settings{Program: program, Version: values["GOVERSION"], Values: make(map[string]Value)}
+	s.Version = values["GOVERSION"]
 	if file := values["GOENV"]; file != "off" {
 		s.File = file
 	}
-	user := readFile(s.File)
+	file := s.File
+	if file != "" && !filepath.IsAbs(file) {
+		file = filepath.Join(m.Dir, file)
+	}
 	installation := filepath.Join(values["GOROOT"], "go.env")
-	installed := readFile(installation)
+	user, installed := readFile(file), readFile(installation)
+	if _, err := os.ReadFile(file); file != "" && err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.Unread = err
+	}
+	for _, setting := range ours {
+		name, _, _ := strings.Cut(setting, "=")
+		if _, ok := values[name]; ok || m.Getenv(name) != "" || user[name] != "" {
+			values[name] = "" // ours, not the user's
+		}
+	}
 	for name, text := range values {
 		v := Value{Name: name, Text: text}
 		if said := m.Getenv(name); said != "" {
 			v.Said = append(v.Said, Said{Environment, "", said})
 		}
-		if said := user[name]; said != "" {
+		// Here, unlike in the environment, a value may be empty: the installation's does not count then.
+		if said, ok := user[name]; said != "" || ok && installed[name] != "" {
 			v.Said = append(v.Said, Said{User, s.File, said})
 		}
 		if said := installed[name]; said != "" {
@@ -128,37 +150,70 @@ func Read(ctx context.Context, m Machine) (*Settings, error) {
 		if len(v.Said) == 0 {
 			v.Said = []Said{{BuiltIn, "", text}}
 		}
+		if slices.ContainsFunc(ours, func(o string) bool { return strings.HasPrefix(o, name+"=") }) {
+			v.Text = v.Said[0].Text
+		}
 		s.Values[name] = v
 	}
-	// Ours, not the user's.
-	toolchain := Value{Name: "GOTOOLCHAIN"}
-	if said := m.Getenv("GOTOOLCHAIN"); said != "" {
-		toolchain.Said = append(toolchain.Said, Said{Environment, "", said})
-	}
-	if said := user["GOTOOLCHAIN"]; said != "" {
-		toolchain.Said = append(toolchain.Said, Said{User, s.File, said})
-	}
-	if said := installed["GOTOOLCHAIN"]; said != "" {
-		toolchain.Said = append(toolchain.Said, Said{Installation, installation, said})
-	}
-	if len(toolchain.Said) == 0 {
-		toolchain.Said = []Said{{BuiltIn, "", "auto"}}
-	}
-	toolchain.Text = toolchain.Said[0].Text
-	s.Values["GOTOOLCHAIN"] = toolchain
 	return s, nil
 }
 
-// readFile returns the settings in a file of NAME=value lines. Like the go
-// command it skips what it does not understand; no file has none.
+// FromEnvironment returns settings in which the environment stands for the file:
+// those that a plan for a shell starts from. No go command is asked.
+func FromEnvironment(m Machine) *Settings {
+	s := &Settings{Values: make(map[string]Value)}
+	for _, name := range ModuleSettings() {
+		if text := m.Getenv(name); text != "" {
+			s.Values[name] = Value{Name: name, Text: text, Said: []Said{{User, "", text}}}
+		}
+	}
+	return s
+}
+
+// ask returns what "go env" says with some settings of ours. Its error's text
+// is what the go command said.
+func ask(ctx context.Context, m Machine, program string, ours []string) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, append([]string{"env", "-json"}, names()...)...)
+	cmd.Dir = m.Dir
+	cmd.Env = append(slices.Concat(m.Environ, ours), "PWD="+m.Dir)
+	cmd.WaitDelay = time.Second
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		if said := strings.TrimSpace(stderr.String()); said != "" {
+			return nil, fmt.Errorf("%s (%w)", said, err)
+		}
+		return nil, err
+	}
+	var values map[string]string
+	if err := json.Unmarshal(out, &values); err != nil {
+		return nil, fmt.Errorf("it gave no JSON: %w", err)
+	}
+	return values, nil
+}
+
+// readFile returns the settings in a file of NAME=value lines; no file has none.
 func readFile(file string) map[string]string {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil
 	}
+	return parseFile(data)
+}
+
+// parseFile returns the settings in lines NAME=value. As the go command does, it
+// skips what it does not understand, and takes all after "=" for the value: quotation marks, blanks
+// and the "\r" of a line from Windows too.
+func parseFile(data []byte) map[string]string {
 	found := make(map[string]string)
 	for line := range strings.Lines(string(data)) {
-		line = strings.TrimRight(line, "\r\n")
+		line = strings.TrimSuffix(line, "\n")
 		if name, value, ok := strings.Cut(line, "="); ok && name != "" && name[0] >= 'A' && name[0] <= 'Z' {
 			found[name] = value
 		}
