@@ -4,12 +4,16 @@ package doctor
 
 import (
 	"context"
+	"crypto/x509"
+	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/godown-dev/godown/internal/toolbox/goenv"
 	"github.com/godown-dev/godown/internal/toolbox/lang"
+	"github.com/godown-dev/godown/internal/toolbox/probe"
 )
 
 // A Severity says how bad a finding is.
@@ -33,6 +37,8 @@ type Finding struct {
 	Evidence    []lang.Text // what was seen that shows it; without secrets
 	Consequence lang.Text   // what comes of it
 	Fixes       []Fix       // what mends it, the best first
+
+	by Check // that found it
 }
 
 // A Fix is a way to mend a finding.
@@ -51,14 +57,23 @@ type Preset struct {
 // Facts are what the checks look at. Nothing else is read from the environment.
 type Facts struct {
 	Machine  goenv.Machine
-	Settings *goenv.Settings // nil: there is no go command
+	Settings *goenv.Settings // nil: there is no go command, or Trouble says why it gave none
+	Trouble  error           // why there are no settings; nil if there are
 	Home     string          // the user's; "" if there is none
 	Presets  []Preset        // the mirrors that are known
 	OS       string          // as GOOS
 	Now      func() time.Time
-	Offline  bool              // nothing is asked of the network
-	Client   http.RoundTripper // nil: one that does as the go command's would
-	Timeout  time.Duration     // of one step over the network
+	Offline  bool                                                   // nothing is asked of the network
+	Client   http.RoundTripper                                      // nil: one that does as the go command's would
+	Timeout  time.Duration                                          // of one step over the network
+	Root     string                                                 // where the system's files are, as /etc; "" is /
+	Resolver *net.Resolver                                          // nil: the system's
+	Roots    *x509.CertPool                                         // the authorities that are trusted; nil: the system's
+	connect  func(context.Context, netip.AddrPort) probe.Connection // a test's own; nil: really
+
+	// Change sets a setting as "go env -w" does, or as "go env -u" for "", in such a
+	// way that it can be undone. Nil: fixes have no Do.
+	Change func(ctx context.Context, name, value string) error
 }
 
 // A Check looks for one kind of trouble. It never fails: what it cannot see it says nothing of.
@@ -71,8 +86,25 @@ func Examine(ctx context.Context, f *Facts, checks []Check) []Finding {
 		if ctx.Err() != nil {
 			break
 		}
-		all = append(all, check(ctx, f)...)
+		for _, finding := range check(ctx, f) {
+			finding.by = check
+			all = append(all, finding)
+		}
 	}
+	return Together(all, nil)
+}
+
+// Together returns the findings of two lists, each once, the worst first.
+func Together(a, b []Finding) []Finding {
+	all := unique(slices.Concat(a, b))
 	slices.SortStableFunc(all, func(a, b Finding) int { return int(b.Severity) - int(a.Severity) })
 	return all
+}
+
+// Worst returns how bad the worst finding is; ok is false if there is none.
+func Worst(all []Finding) (worst Severity, ok bool) {
+	for _, f := range all {
+		worst = max(worst, f.Severity)
+	}
+	return worst, len(all) > 0
 }
