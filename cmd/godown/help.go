@@ -144,7 +144,7 @@ func (m machine) helpFlags(cmd *cobra.Command) {
 
 // newHelpCommand returns the command help, which unlike cobra's own fails on what it does not know.
 func newHelpCommand(m machine) *cobra.Command {
-	return &cobra.Command{
+	help := &cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: m.say("Explain a command", "说明某个命令"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -158,4 +158,6 @@ func newHelpCommand(m machine) *cobra.Command {
 			return about.Help()
 		},
 	}
+	m.speak(help)
+	return help
 }

@@ -146,7 +146,7 @@ func (m machine) settings() settings {
 // unknownVariables returns the variables that begin as ours do, but are none.
 func (m machine) unknownVariables() []Misspelt {
 	var list []Misspelt
-	names := []string{publishServerEnv, publishTokenEnv} // which are no settings
+	names := []string{publishServerEnv, publishTokenEnv, langEnv, userEnv, idTokenEnv, oidcEnv} // which are no settings
 	for _, key := range envKeys() {
 		names = append(names, envName(key))
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/godown-dev/godown"
+	"github.com/godown-dev/godown/internal/auth/token"
 	"github.com/godown-dev/godown/internal/publish"
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/modfile"
@@ -48,8 +49,8 @@ again, which does nothing; other content is refused.
 
 The server takes modules whose paths its configuration allows (` + publishKey + `), from those who
 have one of its tokens (` + publishTokenKey + `). The token is named by --token, as env:NAME or
-file:PATH, else it is the value of ` + publishTokenEnv + `; it is sent over https only, or to this
-machine.
+file:PATH, else it is the value of ` + publishTokenEnv + `, else that which 'godown login' has
+stored for the server; it is sent over https only, or to this machine.
 
 Exit codes:
   0  it is published, or was before with the same content; or it could be (--dry-run)
@@ -63,7 +64,7 @@ Exit codes:
 	var server, token string
 	var dryRun bool
 	cmd.Flags().StringVar(&server, "server", "", "`URL` of the godown that is to have it, as in GOPROXY (default $"+publishServerEnv+")")
-	cmd.Flags().StringVar(&token, "token", "", "`where` its token stands: env:NAME or file:PATH (default env:"+publishTokenEnv+")")
+	cmd.Flags().StringVar(&token, "token", "", "`where` its token stands: env:NAME or file:PATH (default env:"+publishTokenEnv+", else what 'godown login' has stored)")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "list the files that would be packed, with their sizes and the hash of all, and upload nothing")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		dir := "."
@@ -227,7 +228,7 @@ type publishTarget struct {
 }
 
 // newPublishTarget returns what the flags, or else the environment, say.
-func newPublishTarget(m machine, server, token string) (*publishTarget, error) {
+func newPublishTarget(m machine, server, named string) (*publishTarget, error) {
 	origin := "flag --server"
 	if server == "" {
 		origin, server = "environment "+publishServerEnv, m.getenv(publishServerEnv)
@@ -245,8 +246,30 @@ func newPublishTarget(m machine, server, token string) (*publishTarget, error) {
 		return nil, fmt.Errorf("%s: a token is not sent over plain http, where others could read it, except to this machine; write https://%s", origin, u.Host)
 	}
 	t := &publishTarget{url: u}
-	t.token, err = publishToken(m, token)
+	if named == "" && m.getenv(publishTokenEnv) == "" {
+		if t.token = storedToken(m, u); t.token != "" {
+			return t, nil
+		}
+	}
+	t.token, err = publishToken(m, named)
 	return t, err
+}
+
+// storedToken returns the token of the server at u that 'godown login' has stored,
+// or nothing: then a message says how else to name one. What belongs to a user's
+// name is no token of a godown.
+func storedToken(m machine, u *url.URL) string {
+	store, err := m.loginStore(keyringPatience)
+	if err != nil {
+		return ""
+	}
+	logins, _ := token.Finder{Store: store}.Find(context.Background(), func(s token.Server) bool { return s.Covers(u) }, false)
+	for _, l := range logins {
+		if l.User == "" && l.Check() == nil {
+			return string(l.Token)
+		}
+	}
+	return ""
 }
 
 // loopback reports whether a URL's host is this machine, by name or address.
@@ -268,7 +291,7 @@ func publishToken(m machine, ref string) (string, error) {
 	case ref == "":
 		token, origin = m.getenv(publishTokenEnv), "the environment variable "+publishTokenEnv
 		if token == "" {
-			return "", errors.New("publish needs a token of the server: name it with --token env:NAME or --token file:PATH, or put it into the environment variable " + publishTokenEnv)
+			return "", errors.New("publish needs a token of the server: name it with --token env:NAME or --token file:PATH, put it into the environment variable " + publishTokenEnv + ", or store it with 'godown login URL'")
 		}
 	case kind == "env" && where != "":
 		token, origin = m.getenv(where), "the environment variable that --token names"

@@ -13,7 +13,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/godown-dev/godown/internal/auth/token"
 	"github.com/godown-dev/godown/internal/godowntest"
 	"golang.org/x/mod/modfile"
 )
@@ -366,5 +368,36 @@ func TestPublishedForGo(t *testing.T) {
 	}
 	if mod, err := os.ReadFile(filepath.Join(project, "go.mod")); err != nil || !strings.Contains(string(mod), "example.com/m v1.0.0") || modfile.ModulePath(mod) != "example.org/user" {
 		t.Errorf("go.mod: %s, error %v", mod, err)
+	}
+}
+
+// What 'godown login' has stored is found for the server, and for no other.
+func TestStoredToken(t *testing.T) {
+	m := bareMachine(t)
+	store, err := m.loginStore(time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := token.ParseServer("https://goproxy.corp.example/modules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Add(t.Context(), token.Login{Server: server, Token: "stored-token", Place: token.File, Since: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[string]string{
+		"https://goproxy.corp.example/modules":      "stored-token",
+		"https://goproxy.corp.example/other":        "",
+		"https://goproxy.corp.example.evil/modules": "",
+		"http://goproxy.corp.example/modules":       "",
+	} {
+		to, err := newPublishTarget(m, at, "")
+		if want == "" && err == nil || want != "" && (err != nil || to.token != want) {
+			t.Errorf("%s: %v, error %v", at, to, err)
+		}
+	}
+	m.environ = append(m.environ, publishTokenEnv+"=environment-token")
+	if to, err := newPublishTarget(m, "https://goproxy.corp.example/modules", ""); err != nil || to.token != "environment-token" {
+		t.Errorf("the environment does not win: %v", err)
 	}
 }

@@ -60,12 +60,14 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"cisteps":  cmdCISteps,
 			"upstream": cmdUpstream, "fault": cmdFault, "heal": cmdHeal, "vanish": cmdVanish, "return": cmdReturn,
 			"requests": cmdRequests, "forget": cmdForget, "bulk": cmdBulk, "lie": cmdLie, "evilzip": cmdEvilZip,
 			"serve": cmdServe, "stopserve": cmdStopServe, "begin": cmdBegin, "signal": cmdSignal, "finish": cmdFinish, "exits": cmdExits,
 			"get": cmdGet, "await": cmdAwait, "capture": cmdCapture, "witness": cmdWitness, "awaitrequest": cmdAwaitRequest, "metric": cmdMetric,
 			"githost": cmdGitHost, "gitlogin": cmdGitLogin, "gitpage": cmdGitPage, "gitrequests": cmdGitRequests,
 			"sums": cmdSums, "whole": cmdWhole, "flip": cmdFlip, "truncate": cmdTruncate, "absent": cmdAbsent, "crash": cmdCrash, "flood": cmdFlood,
+			"shut": cmdShut,
 		},
 	})
 }
