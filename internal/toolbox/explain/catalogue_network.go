@@ -194,7 +194,7 @@ func certificateEntries() []entry {
 				because("an HTTP proxy named by https://… in HTTPS_PROXY: mostly it is to be http://…", "HTTPS_PROXY 里把代理写成了 https://…：多数情况应写 http://…", "echo $HTTPS_PROXY"),
 			}, live: liveGOPROXY},
 		{id: "malformed-http", topic: "certificate", key: "server",
-			match: []string{`malformed HTTP (?:response|status code|version)`, `tls: first record does not look like a TLS handshake`, `net/http: HTTP/1\.x transport connection broken`, `remote error: tls: `, `tls: handshake failure`, `tls: unsupported`, `tls: server selected unsupported`},
+			match: []string{`malformed HTTP (?:response|status code|version)`, `tls: first record does not look like a TLS handshake`, `net/http: HTTP/1\.x transport connection broken`, `readLoopPeekFailLocked`, `remote error: tls: `, `tls: handshake failure`, `tls: unsupported`, `tls: server selected unsupported`},
 			what:  say("What answers at {server} does not speak what the URL says.", "{server} 上的服务说的不是地址里写的协议。"),
 			why:   say("The port belongs to another service, or TLS versions do not fit.", "这个端口属于别的服务，或双方的 TLS 版本不兼容。"),
 			causes: []cause{

@@ -43,7 +43,8 @@ func TestLogs(t *testing.T) {
 			continue
 		}
 		f := r.Failures[0]
-		if !strings.Contains(f.Message, inner) || !slices.Equal(f.Modules, []string{"example.com/lib@v1.0.0"}) || !strings.Contains(f.What.En, "proxy.example") {
+		within := name == "golangci-lint" || name == "goreleaser" // the tool's own words stand before it
+		if f.Message != inner && !(within && strings.Contains(f.Message, inner)) || !slices.Equal(f.Modules, []string{"example.com/lib@v1.0.0"}) || !strings.Contains(f.What.En, "proxy.example") {
 			t.Errorf("%s: %q, %q, %q", name, f.Message, f.Modules, f.What.En)
 		}
 	}

@@ -69,7 +69,7 @@ func (p *Printer) Table(columns []Column, rows [][]Cell) string {
 		for i, c := range row {
 			var wrapped []string
 			for l := range strings.SplitSeq(c.Text, "\n") {
-				for _, piece := range Wrap(l, widths[i]) {
+				for _, piece := range fit(l, widths[i]) {
 					wrapped = append(wrapped, p.Paint(c.Style, piece))
 				}
 			}
@@ -82,6 +82,35 @@ func (p *Printer) Table(columns []Column, rows [][]Cell) string {
 		lines[i] = strings.TrimRight(l, " ")
 	}
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// fit is Wrap for a cell, in which nothing may be wider than the column: a long word, such as
+// a URL or a list of them, is broken after a separator in it, or else anywhere.
+func fit(line string, width int) []string {
+	var lines []string
+	for _, l := range Wrap(line, width) {
+		for Width(l) > width {
+			end, used, after := 0, 0, 0
+			for i, r := range l {
+				if used += Width(string(r)); used > width {
+					break
+				}
+				end = i + len(string(r))
+				if strings.ContainsRune("/,|;", r) {
+					after = end
+				}
+			}
+			if after > 0 && Width(l[:after]) > width/2 {
+				end = after
+			}
+			if end == 0 {
+				break
+			}
+			lines, l = append(lines, l[:end]), l[end:]
+		}
+		lines = append(lines, l)
+	}
+	return lines
 }
 
 // shrink takes from the widest columns that allow it until the table fits.

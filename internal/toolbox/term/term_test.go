@@ -40,7 +40,12 @@ func TestTableFits(t *testing.T) {
 			}
 		}
 	}
-	p := &Printer{}
+	// A word that is too long is broken, where that reads best.
+	p := &Printer{Width: 40}
+	if got := p.Table(columns[1:], [][]Cell{Cells("1", "https://mirror.example/a/rather/long/path/of/a/mirror")}); got != "MS  WHY\n 1  https://mirror.example/a/rather/\n    long/path/of/a/mirror\n" {
+		t.Errorf("%s", got)
+	}
+	p = &Printer{}
 	if got := p.Table(columns[:2], [][]Cell{Cells("a", "1"), Cells("bb", "22")}); got != "MIRROR  MS\na        1\nbb      22\n" {
 		t.Errorf("%q", got)
 	}
