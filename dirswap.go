@@ -83,7 +83,7 @@ func (d *Dir) lockSwaps(ctx context.Context) (unlock func(), err error) {
 // pollLock tries again and again, as no system can wait for a lock and for a context.
 func (d *Dir) pollLock(ctx context.Context) (*os.File, error) {
 	for {
-		lock, err := openLocked(d.root, swapLock)
+		lock, err := OpenLocked(d.root, swapLock)
 		if lock != nil || err != nil {
 			return lock, err
 		}

@@ -13,10 +13,10 @@ func tryLock(f *os.File) bool {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }
 
-// openLocked opens a file, which it makes where there is none, with its lock
+// OpenLocked opens a file, which it makes where there is none, with its lock
 // held until it is closed or the process ends; it returns nil and no error while
 // another holds the lock, even another open file of this process.
-func openLocked(root *os.Root, name string) (*os.File, error) {
+func OpenLocked(root *os.Root, name string) (*os.File, error) {
 	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, err

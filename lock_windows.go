@@ -13,10 +13,10 @@ func tryLock(*os.File) bool { return true }
 // sharingViolation is what Windows says of a file that somebody has open and does not share.
 const sharingViolation syscall.Errno = 32
 
-// openLocked opens a file, which it makes where there is none, so that nobody
+// OpenLocked opens a file, which it makes where there is none, so that nobody
 // else can until it is closed or the process ends; it returns nil and no error
 // while another has it open.
-func openLocked(root *os.Root, name string) (*os.File, error) {
+func OpenLocked(root *os.Root, name string) (*os.File, error) {
 	full := filepath.Join(root.Name(), name)
 	p, err := syscall.UTF16PtrFromString(full)
 	if err != nil {

@@ -105,7 +105,7 @@ Exit codes:
 			said, err := io.ReadAll(io.LimitReader(c.In, maxSaid))
 			refused = err == nil && token.Refused(string(said))
 		}
-		store, err := m.loginStore(keyringPatience)
+		store, err := m.loginStore(authPatience(about))
 		if err != nil {
 			store = nil // a machine without a home has no stored logins
 		}
@@ -167,8 +167,19 @@ func (m machine) namedLogin(f authFlags) (token.Named, error) {
 
 const (
 	keyringPatience = 3 * time.Second  // of auth, for which a build waits
+	againPatience   = time.Second / 2  // of auth for one URL
 	loginPatience   = 60 * time.Second // of login and logout: somebody may have to unlock it
 )
+
+// authPatience returns how long auth waits for the keyring. The go command asks
+// about a URL after each answer of 4xx, of which a build may have a hundred: each must not
+// wait as long as the first call for a keyring that is locked.
+func authPatience(about *url.URL) time.Duration {
+	if about != nil {
+		return againPatience
+	}
+	return keyringPatience
+}
 
 // loginStore returns where the logins of this user are stored.
 func (m machine) loginStore(wait time.Duration) (*token.Store, error) {

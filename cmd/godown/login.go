@@ -75,6 +75,11 @@ Exit codes:
 	_ = cmd.RegisterFlagCompletionFunc("store", cobra.FixedCompletions([]string{"auto", "keyring", "file"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if f.list {
+			for _, name := range []string{"user", "token", "token-stdin", "store", "no-check", "set"} {
+				if cmd.Flags().Changed(name) {
+					return fmt.Errorf(m.say("--%s does not go with --list", "--%s 不能与 --list 一起使用"), name)
+				}
+			}
 			return m.listLogins(cmd, f.json)
 		}
 		return m.login(cmd, f, args[0])
@@ -123,7 +128,8 @@ func (m machine) parseLoginServer(text string) (token.Server, error) {
 	case token.HasTail:
 		why = m.say("it has a query or a fragment, which no server of modules has", "URL 带有查询参数或片段，模块服务器不会有")
 	case token.Unclear:
-		why = m.say("its host or path could be read in two ways", "主机名或路径可以有两种解读")
+		why = m.say("its host or path could be read in two ways; a host name that is not ASCII is written as DNS has it (xn--…), one with a dot at its end without that",
+			"主机名或路径可以有两种解读；非 ASCII 的主机名请写成 DNS 中的形式（xn--…），末尾的点请去掉")
 	}
 	return s, fmt.Errorf("%q: %s", maskSecrets(text), why)
 }

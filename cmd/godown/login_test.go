@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -63,11 +64,11 @@ func TestLoginTexts(t *testing.T) {
 			"login http://a.example", "login https://u:t0ken@a.example", "login https://a.example?t0ken", "login https://a.example/../x", "login https://",
 			"login https://a.example", "login https://a.example --token t0ken", "login https://a.example --token env:NONE", "login https://a.example --token file:none",
 			"login https://a.example --token env:BLANK", "login https://a.example --token env:TOKEN --token-stdin", "login https://a.example --token-stdin",
-			"login https://a.example --store here", "login https://a.example --user a:b",
+			"login https://a.example --store here", "login --list --set", "login https://münchen.example", "login https://a.example.", "login https://a.example --user a:b",
 			"logout", "logout --all https://a.example", "logout --all", "logout https://a.example", "login --list",
 			"login https://a.example/go --token env:TOKEN --no-check --store file",
 			"login https://b.example --token env:BLANK --user me --no-check --store file",
-			"logout https://a.example", "logout https://a.example/go", "logout --all", "login --list --json",
+			"logout https://a.example", "logout https://a.example/go/x", "logout https://a.example/go", "logout --all", "login --list --json",
 		} {
 			b.call(t, m, l, strings.Fields(args)...)
 		}
@@ -148,6 +149,13 @@ func loginParts(t *testing.T, b *transcript, l lang.Language) {
 	} {
 		s := &goenv.Settings{Values: map[string]goenv.Value{"GOPROXY": value("GOPROXY", route.goproxy, goenv.User), "GONOPROXY": value("GONOPROXY", route.past, goenv.User)}}
 		b.said("GOPROXY "+strings.ReplaceAll(route.goproxy, "t0ken", "…"), l, func(m machine, c *term.Console) error { m.warnOfRoute(c, s, server); return nil })
+	}
+}
+
+// A locked keyring is not waited for as long at each answer of 4xx as at the start.
+func TestAuthPatience(t *testing.T) {
+	if start, again := authPatience(nil), authPatience(&url.URL{}); again*5 > start {
+		t.Errorf("%v at the start, then %v each time", start, again)
 	}
 }
 

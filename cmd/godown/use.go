@@ -21,6 +21,7 @@ type useCommand struct {
 	cmd      *cobra.Command
 	args     []string
 	folder   string // of history and profiles
+	homeless error  // why there is no such folder
 	home     string
 	groups   []goenv.Group
 	profiles []goenv.Profile
@@ -93,9 +94,9 @@ GOSUMDB）、direct、off。
 		RunE: func(cmd *cobra.Command, args []string) error {
 			u.cmd, u.args = cmd, args
 			if err := u.prepare(); err != nil {
-				return ended(exitFailed, err)
+				return u.told(ended(exitFailed, err))
 			}
-			return u.run(cmd.Context())
+			return u.told(u.run(cmd.Context()))
 		},
 	}
 	u.flags(cmd)
@@ -147,10 +148,7 @@ func (u *useCommand) prepare() error {
 		return err
 	}
 	config, err := u.machine.userConfigDir()
-	if err != nil {
-		return fmt.Errorf("the folder for profiles and history: %w", err)
-	}
-	u.folder = filepath.Join(config, "godown", "use")
+	u.homeless = err
 	u.home = u.at.Getenv("HOME")
 	if u.home == "" {
 		u.home = u.at.Getenv("USERPROFILE")
@@ -163,7 +161,41 @@ func (u *useCommand) prepare() error {
 		}
 		u.groups = append(u.groups, g)
 	}
+	if u.homeless != nil {
+		return nil // there is much to do without
+	}
+	u.folder = filepath.Join(config, "godown", "use")
 	u.profiles, err = goenv.Profiles(u.folder)
+	return err
+}
+
+// meant returns a question that names the one of words that may have been meant.
+func (u *useCommand) meant(word string, words []string) string {
+	if n := nearest(word, words); n != "" {
+		return fmt.Sprintf(u.machine.say("; did you mean %q?", "；你要的是 %q 吗？"), n)
+	}
+	return ""
+}
+
+// told returns an error in the machine's language.
+func (u *useCommand) told(err error) error {
+	type spoken interface {
+		error
+		In(lang.Language) string
+	}
+	if e, ok := err.(*exit); ok {
+		return &exit{e.code, u.told(e.err)}
+	}
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		var each []error
+		for _, err := range all.Unwrap() {
+			each = append(each, u.told(err))
+		}
+		return errors.Join(each...)
+	}
+	if e, ok := errors.AsType[spoken](err); ok {
+		return errors.New(strings.Replace(err.Error(), e.Error(), e.In(u.machine.lang), 1))
+	}
 	return err
 }
 
@@ -187,7 +219,7 @@ func (u *useCommand) presets() []string {
 
 // run does what flags and arguments say.
 func (u *useCommand) run(ctx context.Context) error {
-	f := u.cmd.Flags()
+	f, say := u.cmd.Flags(), u.machine.say
 	alone := ""
 	for _, name := range []string{"undo", "redo", "save", "delete", "list", "history"} {
 		if f.Changed(name) {
@@ -204,17 +236,19 @@ func (u *useCommand) run(ctx context.Context) error {
 	case alone != "" && len(u.args) > 0:
 		hint := ""
 		if alone == "undo" || alone == "redo" {
-			hint = "; a number of steps is given as --" + alone + "=" + maskSecrets(u.args[0])
+			hint = fmt.Sprintf(say("; a number of steps is given as --%s=%s", "；步数写作 --%s=%s"), alone, maskSecrets(u.args[0]))
 		}
-		return fmt.Errorf("--%s goes with no other argument, and there is %q%s", alone, maskSecrets(u.args[0]), hint)
+		return fmt.Errorf(say("--%s goes with no other argument, and there is %q%s", "--%s 不能与其他参数一起用，而这里有 %q%s"), alone, maskSecrets(u.args[0]), hint)
 	case alone != "" && wishes != "":
-		return fmt.Errorf("--%s does not go with --%s", alone, wishes)
+		return fmt.Errorf(say("--%s does not go with --%s", "--%s 不能与 --%s 一起用"), alone, wishes)
 	case f.Changed("force") && alone != "undo" && alone != "redo":
-		return errors.New("--force goes with --undo and --redo only")
+		return errors.New(say("--force goes with --undo and --redo only", "--force 只能与 --undo、--redo 一起用"))
 	case f.Changed("undo") && u.undo < 1 || f.Changed("redo") && u.redo < 1:
-		return fmt.Errorf("--%s takes a number of steps, 1 or more", alone)
+		return fmt.Errorf(say("--%s takes a number of steps, 1 or more", "--%s 的步数至少为 1"), alone)
 	case f.Changed("print") && !slices.Contains(goenv.Formats(), u.format):
-		return fmt.Errorf("--print: there is no format %q; there are %s%s", u.format, strings.Join(goenv.Formats(), ", "), didYouMean(u.format, goenv.Formats()))
+		return fmt.Errorf(say("--print: there is no format %q; there are %s%s", "--print：没有格式 %q；可用的有 %s%s"), u.format, strings.Join(goenv.Formats(), ", "), u.meant(u.format, goenv.Formats()))
+	case u.homeless != nil && !f.Changed("print") && !u.list && !u.dryRun && (alone != "" || len(u.args) > 0 || wishes != ""):
+		return ended(exitFailed, fmt.Errorf(say("the folder for profiles and history: %w", "存放配置方案和历史的目录：%w"), u.homeless))
 	case f.Changed("save"):
 		return u.saveProfile(ctx)
 	case f.Changed("delete"):
@@ -223,7 +257,7 @@ func (u *useCommand) run(ctx context.Context) error {
 		return u.showList()
 	}
 	if f.Changed("failover") && len(u.args) < 2 {
-		return errors.New("--failover says what happens between arguments, so it needs two or more")
+		return errors.New(say("--failover says what happens between arguments, so it needs two or more", "--failover 说的是参数之间如何继续，因此至少要有两个参数"))
 	}
 	if f.Changed("print") {
 		return u.print(ctx, len(u.args) > 0 || wishes != "")
@@ -240,7 +274,7 @@ func (u *useCommand) run(ctx context.Context) error {
 	case len(u.args) > 0 || wishes != "":
 		return u.change(ctx, settings)
 	case u.dryRun:
-		return errors.New("--dry-run shows what arguments would change, and there are none")
+		return errors.New(say("--dry-run shows what arguments would change, and there are none", "--dry-run 显示参数将带来的变化，而这里没有参数"))
 	}
 	return u.show(settings)
 }
@@ -249,10 +283,10 @@ func (u *useCommand) run(ctx context.Context) error {
 func (u *useCommand) settings(ctx context.Context) (*goenv.Settings, error) {
 	s, err := goenv.Read(ctx, u.at)
 	if goenv.NoGo(err) {
-		return nil, fmt.Errorf("%w, so there is nothing to set; 'godown use cn --print sh' prints settings without it", err)
+		return nil, errors.New(u.machine.say("there is no go command in PATH, so there is nothing to set; 'godown use cn --print sh' prints settings without it", "PATH 中没有 go 命令，没有可设置的对象；godown use cn --print sh 不需要它也能打印设置"))
 	}
 	if err != nil {
-		return nil, errors.New(maskURLs(err.Error()))
+		return nil, maybeMasked(err)
 	}
 	return s, nil
 }
@@ -264,7 +298,7 @@ func (u *useCommand) plan(ctx context.Context, s *goenv.Settings) (goenv.Plan, e
 		for _, p := range u.profiles {
 			if p.Name == u.args[0] {
 				if u.wish() != (goenv.Wish{}) {
-					return goenv.Plan{}, fmt.Errorf("%s is a profile, which says all the settings; give flags without it, after it", p.Name)
+					return goenv.Plan{}, fmt.Errorf(u.machine.say("%s is a profile, which says all the settings; give flags without it, after it", "%s 是配置方案，已包含全部设置；请先使用它，再单独用选项修改"), p.Name)
 				}
 				return goenv.PlanOf(p.Changes(), s, public), nil
 			}
@@ -272,7 +306,7 @@ func (u *useCommand) plan(ctx context.Context, s *goenv.Settings) (goenv.Plan, e
 	}
 	for _, p := range u.profiles {
 		if len(u.args) > 1 && slices.Contains(u.args, p.Name) {
-			return goenv.Plan{}, fmt.Errorf("%s is a profile, which stands alone: it says all the settings", p.Name)
+			return goenv.Plan{}, fmt.Errorf(u.machine.say("%s is a profile, which stands alone: it says all the settings", "%s 是配置方案，已包含全部设置，只能单独使用"), p.Name)
 		}
 	}
 	wish := u.wish()
@@ -287,7 +321,7 @@ func (u *useCommand) plan(ctx context.Context, s *goenv.Settings) (goenv.Plan, e
 		}
 		target, err := goenv.ParseTarget(u.args, groups, u.failover)
 		if e, ok := errors.AsType[*goenv.Unknown](err); ok && e.Address == "" {
-			err = fmt.Errorf("%w%s", err, didYouMean(e.Text, u.names()))
+			err = fmt.Errorf("%w%s", err, u.meant(e.Text, u.names()))
 		}
 		if err != nil {
 			return goenv.Plan{}, err
@@ -329,7 +363,7 @@ func (u *useCommand) why() string {
 func (u *useCommand) change(ctx context.Context, s *goenv.Settings) error {
 	editor, err := goenv.NewEditor(u.at, s, u.folder)
 	if err != nil {
-		return ended(exitFailed, fmt.Errorf("%w; 'godown use … --print sh' prints settings instead", err))
+		return ended(exitFailed, fmt.Errorf(u.machine.say("%w; 'godown use … --print sh' prints settings instead", "%w；可改用 godown use … --print sh 打印设置"), err))
 	}
 	plan, err := u.plan(ctx, s)
 	if err != nil {
@@ -343,7 +377,7 @@ func (u *useCommand) change(ctx context.Context, s *goenv.Settings) error {
 	}
 	if !u.dryRun {
 		if _, err := editor.Set(ctx, plan.Changes, u.why()); err != nil {
-			return ended(exitFailed, errors.New(maskURLs(err.Error())))
+			return ended(exitFailed, maybeMasked(err))
 		}
 	}
 	if u.json {

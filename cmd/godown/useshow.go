@@ -21,7 +21,7 @@ func (u *useCommand) public(s *goenv.Settings) goenv.Public {
 	hosts := make(map[string]bool)
 	add := func(text string) {
 		if at, err := url.Parse(text); err == nil {
-			hosts[strings.ToLower(at.Host)] = true
+			hosts[hostName(at)] = true
 		}
 	}
 	for _, g := range u.groups {
@@ -43,8 +43,11 @@ func (u *useCommand) public(s *goenv.Settings) goenv.Public {
 			}
 		}
 	}
-	return func(at *url.URL) bool { return hosts[strings.ToLower(at.Host)] }
+	return func(at *url.URL) bool { return hosts[hostName(at)] }
 }
+
+// hostName returns a URL's host, in one spelling and without its port.
+func hostName(at *url.URL) string { return strings.TrimSuffix(strings.ToLower(at.Hostname()), ".") }
 
 // report returns what is known of this machine and this folder.
 func (u *useCommand) report(s *goenv.Settings) *goenv.Report {
@@ -68,6 +71,7 @@ func (u *useCommand) show(s *goenv.Settings) error {
 		r.Notes = append(r.Notes, goenv.Note{ID: "unread", Warn: true, Text: lang.Text{
 			En: "The go command takes no notice of its file of settings, as it cannot be read: %[1]v", Zh: "go 命令的设置文件无法读取，因此被忽略：%[1]v"}.With(s.Unread)})
 	}
+	r.Notes = append(r.Notes, ragged(s)...)
 	// What is in force is its own plan.
 	var now []goenv.Change
 	for name, text := range goenv.SetUp(s) {
@@ -85,6 +89,28 @@ func (u *useCommand) show(s *goenv.Settings) error {
 	return nil
 }
 
+// ragged returns notes about values in the file with blanks around them, such as
+// the line ends of Windows: they do not show, and the go command takes them for a part of the value.
+func ragged(s *goenv.Settings) []goenv.Note {
+	var notes []goenv.Note
+	for _, name := range goenv.ModuleSettings() {
+		for _, said := range s.Values[name].Said {
+			clean := strings.TrimSpace(said.Text)
+			if said.Place != goenv.User || clean == said.Text {
+				continue
+			}
+			n := goenv.Note{ID: "ragged", Warn: true, Text: lang.Text{
+				En: "The value of %[1]s has a blank or a Windows line end at its edge, which the go command takes for a part of it. To set it anew:",
+				Zh: "%[1]s 的值首尾有空格或 Windows 换行符，go 命令会把它当作值的一部分。重新设置："}.With(name)}
+			if goenv.Shown(clean) == clean {
+				n.Command = goEnvLine(name, clean)
+			}
+			notes = append(notes, n)
+		}
+	}
+	return notes
+}
+
 // walk takes changes back, or makes them again.
 func (u *useCommand) walk(ctx context.Context, s *goenv.Settings) error {
 	editor, err := goenv.NewEditor(u.at, s, u.folder)
@@ -97,7 +123,11 @@ func (u *useCommand) walk(ctx context.Context, s *goenv.Settings) error {
 	}
 	gone, err := go1(ctx, steps, u.force)
 	if u.json {
-		return errors.Join(u.writeJSON(useJSON{File: editor.File(), Written: len(gone) > 0, Steps: recordsJSON(gone)}), ended(exitFailed, maybeMasked(err)))
+		written := u.writeJSON(useJSON{File: editor.File(), Written: len(gone) > 0, Steps: recordsJSON(gone)})
+		if err == nil {
+			return written
+		}
+		return ended(exitFailed, maybeMasked(err))
 	}
 	console := u.machine.console(u.cmd)
 	out := console.Out
@@ -124,12 +154,18 @@ func (u *useCommand) walk(ctx context.Context, s *goenv.Settings) error {
 	return nil
 }
 
-// maybeMasked returns err without the secrets of addresses in it.
+// A masked is an error that shows no secrets of addresses.
+type masked struct{ error }
+
+func (e masked) Error() string { return maskURLs(e.error.Error()) }
+
+func (e masked) Unwrap() error { return e.error }
+
 func maybeMasked(err error) error {
 	if err == nil {
 		return nil
 	}
-	return errors.New(maskURLs(err.Error()))
+	return masked{err}
 }
 
 // clock formats a time for people, where they are.
@@ -155,6 +191,11 @@ func (u *useCommand) print(ctx context.Context, asked bool) error {
 			}
 		}
 		notes = plan.Notes
+		if !goenv.StartsBlank(u.format) {
+			var more []goenv.Note
+			changes, more = u.overFile(ctx, changes)
+			notes = append(notes, more...)
+		}
 	} else {
 		s, err := u.settings(ctx)
 		if err != nil {
@@ -175,6 +216,50 @@ func (u *useCommand) print(ctx context.Context, asked bool) error {
 	(&goenv.Report{Notes: notes}).Remarks(u.machine.console(u.cmd).Err)
 	_, err = fmt.Fprint(u.cmd.OutOrStdout(), text)
 	return ended(exitOK, err)
+}
+
+// overFile looks at what a shell's environment leaves of the file of "go env -w",
+// which counts where the environment says nothing. Where that would tell public mirrors the names of
+// private modules it adds a change. Without a go command nothing is known of the file.
+func (u *useCommand) overFile(ctx context.Context, changes []goenv.Change) ([]goenv.Change, []goenv.Note) {
+	s, err := goenv.Read(ctx, u.at)
+	if err != nil {
+		return changes, nil
+	}
+	var notes []goenv.Note
+	var all []goenv.Change // as it will be
+	values := make(map[string]string)
+	for _, name := range goenv.ModuleSettings() {
+		i := slices.IndexFunc(changes, func(c goenv.Change) bool { return c.Name == name })
+		value := ""
+		switch {
+		case i >= 0 && !changes[i].Unset:
+			value = changes[i].Value
+		case i < 0 && u.at.Getenv(name) != "":
+			value = u.at.Getenv(name)
+		default:
+			for _, said := range s.Values[name].Said {
+				if said.Place == goenv.User {
+					value = said.Text
+				}
+			}
+			if i >= 0 && value != "" {
+				notes = append(notes, goenv.Note{ID: "file-stays", Warn: true, Command: "go env -u " + name, Text: lang.Text{
+					En: "%[1]s=%[2]s is in the file of 'go env -w' and counts again without the variable. To take it out there:",
+					Zh: "“go env -w” 的文件里有 %[1]s=%[2]s，清除环境变量后它会生效。要从文件里去掉："}.With(name, goenv.Shown(value))})
+			}
+		}
+		values[name] = value
+		all = append(all, goenv.Change{Name: name, Value: value, Unset: value == ""})
+	}
+	leaks := slices.ContainsFunc(goenv.PlanOf(all, s, u.public(s)).Notes, func(n goenv.Note) bool { return n.ID == "names-leak" })
+	if leaks && values["GONOPROXY"] == "none" && !u.cmd.Flags().Changed("no-proxy") {
+		changes = append(slices.DeleteFunc(changes, func(c goenv.Change) bool { return c.Name == "GONOPROXY" }), goenv.Change{Name: "GONOPROXY", Value: values["GOPRIVATE"]})
+		notes = append(notes, goenv.Note{ID: "private-hidden", Text: lang.Text{
+			En: "GONOPROXY is set over the 'none' that is in force: %[1]s is private, and public mirrors must not learn these names. These modules come straight from git.",
+			Zh: "现在的 GONOPROXY=none 会被覆盖：%[1]s 是私有的，不能让公共镜像得知这些名字。这些模块直接从 git 获取。"}.With(values["GOPRIVATE"])})
+	}
+	return changes, notes
 }
 
 // saveProfile keeps what is in force.
@@ -214,7 +299,7 @@ func (u *useCommand) deleteProfile(ctx context.Context) error {
 		for _, p := range u.profiles {
 			names = append(names, p.Name)
 		}
-		return ended(exitFailed, fmt.Errorf("there is no profile %q%s", u.remove, didYouMean(u.remove, names)))
+		return ended(exitFailed, fmt.Errorf(u.machine.say("there is no profile %q%s", "没有配置方案 %q%s"), u.remove, u.meant(u.remove, names)))
 	}
 	if u.json {
 		return u.writeJSON(useJSON{Profiles: []profileJSON{}})

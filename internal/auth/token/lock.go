@@ -3,7 +3,11 @@ package token
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
+
+	"github.com/godown-dev/godown"
 )
 
 const (
@@ -16,8 +20,13 @@ const (
 func lock(ctx context.Context, name string) (unlock func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
+	root, err := os.OpenRoot(filepath.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
 	for {
-		f, err := openLocked(name)
+		f, err := godown.OpenLocked(root, filepath.Base(name))
 		if err != nil {
 			return nil, err
 		}

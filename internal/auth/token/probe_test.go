@@ -42,9 +42,9 @@ func TestProbe(t *testing.T) {
 		{"ill", status(401, 502), Findings{Verdict: Ill, Status: "502 Bad Gateway"}},
 		{"busy", status(401, 429), Findings{Verdict: Ill, Status: "429 Too Many Requests"}},
 		{"away", status(401, 302, "Location", elsewhere.URL+"/login?x"), Findings{Verdict: Elsewhere, Status: "302 Found", Host: strings.TrimPrefix(elsewhere.URL, "https://")}},
-		{"godown", godown("other"), Findings{Verdict: Refused401, Status: "401 Unauthorized"}},
-		{"godown", godown("token"), Findings{Verdict: Publishes, Status: "200 OK"}},
-		{"godown that takes nothing", godown(""), Findings{Verdict: Open, Status: "200 OK"}},
+		{"godown", askGodown("other"), Findings{Verdict: Refused401, Status: "401 Unauthorized"}},
+		{"godown", askGodown("token"), Findings{Verdict: Publishes, Status: "200 OK"}},
+		{"godown that takes nothing", askGodown(""), Findings{Verdict: Open, Status: "200 OK"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := httptest.NewTLSServer(http.StripPrefix("/go", tt.serve))
@@ -61,7 +61,7 @@ func TestProbe(t *testing.T) {
 }
 
 // godown answers as a godown does that takes modules from who has the token; "": from nobody.
-func godown(token string) http.HandlerFunc {
+func askGodown(token string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/sumdb/sum.golang.org/supported":

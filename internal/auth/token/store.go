@@ -157,7 +157,8 @@ func (s *Store) Add(ctx context.Context, l Login) error {
 		return err
 	}
 	e := entry{Server: l.Server, User: l.User, Store: l.Place, Since: l.Since.UTC().Truncate(time.Second)}
-	return s.change(ctx, func(b *book) error {
+	stale := false
+	err := s.change(ctx, func(b *book) error {
 		ctx, cancel := s.patience(ctx)
 		defer cancel()
 		i := slices.IndexFunc(b.Logins, func(old entry) bool { return old.Server == l.Server })
@@ -168,9 +169,7 @@ func (s *Store) Add(ctx context.Context, l Login) error {
 			}
 		case l.Place == File:
 			e.Token = string(l.Token)
-			if i >= 0 && b.Logins[i].Store == Keyring && s.Keyring != nil {
-				_ = s.Keyring.Delete(ctx, l.Server.String()) // it is not looked at any more
-			}
+			stale = i >= 0 && b.Logins[i].Store == Keyring && s.Keyring != nil
 		default:
 			return fmt.Errorf("a token is not stored in %q", l.Place)
 		}
@@ -182,6 +181,12 @@ func (s *Store) Add(ctx context.Context, l Login) error {
 		slices.SortFunc(b.Logins, func(x, y entry) int { return strings.Compare(x.Server.String(), y.Server.String()) })
 		return nil
 	})
+	if err == nil && stale { // not before: where the file cannot be written, the earlier login holds
+		ctx, cancel := s.patience(ctx)
+		defer cancel()
+		_ = s.Keyring.Delete(ctx, l.Server.String()) // it is not looked at any more
+	}
+	return err
 }
 
 // toKeyring stores a token and looks whether it can be had again: some keyrings take it and forget it.

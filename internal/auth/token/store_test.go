@@ -123,7 +123,7 @@ func TestStore(t *testing.T) {
 	if err != nil || strings.Contains(string(data), "one") {
 		t.Errorf("%v: what is in the keyring is in the file: %s", err, data)
 	}
-	for _, name := range []string{s.File, s.File + ".lock", filepath.Dir(s.File)} {
+	for _, name := range []string{s.File, filepath.Dir(s.File)} {
 		info, err := os.Stat(name)
 		if err != nil {
 			t.Fatal(err)
@@ -350,5 +350,26 @@ func TestStoreAtOnce(t *testing.T) {
 		if want := "token" + strings.TrimSuffix(strings.TrimPrefix(l.Server.host, "host"), ".corp"); string(l.Token) != want {
 			t.Errorf("%v has the token of another", l.Server)
 		}
+	}
+}
+
+// Where the file cannot be written, the login that was in the keyring still holds.
+func TestStoreKeepsEarlier(t *testing.T) {
+	r := newRing()
+	s := &Store{File: filepath.Join(t.TempDir(), strings.Repeat("x", 250)), Keyring: r} // too long a name for a temporary file beside it
+	r.secrets["https://a.corp"] = "one"
+	book := `{"version": 1, "logins": [{"server": "https://a.corp", "store": "keyring", "since": "2026-01-01T00:00:00Z"}]}`
+	if err := os.WriteFile(s.File, []byte(book), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server, err := ParseServer("https://a.corp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Add(t.Context(), Login{Server: server, Token: "two", Place: File}); err == nil {
+		t.Fatal("it was stored")
+	}
+	if got, want := tokens(t, s), "https://a.corp  one keyring\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

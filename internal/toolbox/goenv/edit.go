@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -55,9 +54,9 @@ var ErrNoHome = errors.New("the go command finds no folder for its settings, as 
 func NewEditor(m Machine, s *Settings, folder string) (*Editor, error) {
 	if s.File == "" {
 		if m.Getenv("GOENV") == "off" {
-			return nil, ErrOff
+			return nil, known(ErrOff, "GOENV=off：go 命令在这里不保存设置，没有可写的文件")
 		}
-		return nil, ErrNoHome
+		return nil, known(ErrNoHome, "当前用户没有主目录，go 命令找不到存放设置的地方；可用 GOENV=文件 指定一个")
 	}
 	file := s.File
 	if !filepath.IsAbs(file) {
@@ -85,6 +84,9 @@ func (e *Editor) Set(ctx context.Context, changes []Change, why string) (*Record
 	if err != nil {
 		return nil, err
 	}
+	if err := e.heal(all, before); err != nil {
+		return nil, err
+	}
 	rec := &Record{ID: 1, When: e.now().UTC().Truncate(time.Second), Why: why, File: e.file, Before: before, After: after}
 	for _, r := range all {
 		rec.ID = max(rec.ID, r.ID+1)
@@ -92,20 +94,16 @@ func (e *Editor) Set(ctx context.Context, changes []Change, why string) (*Record
 	if err := e.note(rec); err != nil {
 		return nil, err
 	}
-	// What was undone could not be done again on top of this.
-	for _, r := range all {
-		if r.File == e.file && r.Undone {
-			if err := e.forget(r); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if err := e.prune(all); err != nil {
-		return nil, err
-	}
 	if err := e.replace(before, after); err != nil {
 		return nil, errors.Join(err, e.forget(*rec))
 	}
+	// The change is made: that a record more is left is no failure of it.
+	for _, r := range all {
+		if r.File == e.file && r.Undone {
+			_ = e.forget(r) // what was undone could not be done again on top of this
+		}
+	}
+	_ = e.prune(all)
 	return rec, nil
 }
 
@@ -121,12 +119,12 @@ func (e *Editor) make(ctx context.Context, changes []Change) (before, after Cont
 	}
 	dir, err := os.MkdirTemp("", "godown-use-") // 0700: a value may hold a secret
 	if err != nil {
-		return before, after, fmt.Errorf("a copy of %s: %w", e.file, err)
+		return before, after, explain("a copy of %[1]s: %[2]v", "%[1]s 的副本：%[2]v", e.file, err)
 	}
 	defer os.RemoveAll(dir)
 	copied := filepath.Join(dir, "env")
 	if err := os.WriteFile(copied, before.Bytes, 0o600); err != nil {
-		return before, after, fmt.Errorf("a copy of %s: %w", e.file, err)
+		return before, after, explain("a copy of %[1]s: %[2]v", "%[1]s 的副本：%[2]v", e.file, err)
 	}
 	said := parseFile(before.Bytes)
 	var set, unset, masked []string
@@ -137,7 +135,7 @@ func (e *Editor) make(ctx context.Context, changes []Change) (before, after Cont
 			unset = append(unset, c.Name)
 		case !c.Unset && (!ok || now != c.Value):
 			if strings.ContainsAny(c.Value, "\v\r\n\x00") || !utf8.ValidString(c.Value) {
-				return before, after, fmt.Errorf("the value for %s has a line break or is no UTF-8", c.Name)
+				return before, after, explain("the value for %[1]s has a line break or is no UTF-8", "%[1]s 的值含有换行，或不是 UTF-8", c.Name)
 			}
 			// Others can see the arguments of a process: a secret is put in afterwards.
 			shown := c.Name + "=" + Shown(c.Value)
@@ -187,15 +185,22 @@ func (e *Editor) run(ctx context.Context, file, flag string, args []string) erro
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return fmt.Errorf("%s env %s failed (%w): %s", e.program, flag, err, strings.TrimSpace(stderr.String()))
+		return explain("%[1]s env %[2]s failed: %[3]s (%[4]v)", "%[1]s env %[2]s 失败：%[3]s（%[4]v）", e.program, flag, strings.TrimSpace(stderr.String()), err)
 	}
 	return nil
 }
 
 // path returns the file behind the links that lead to it, so that it is changed and not a link replaced.
 func (e *Editor) path() string {
+	// As the system does it: "../" in a link counts from where the link really is.
+	if file, err := filepath.EvalSymlinks(e.file); err == nil {
+		return file
+	}
 	file := e.file
 	for range 40 {
+		if dir, err := filepath.EvalSymlinks(filepath.Dir(file)); err == nil {
+			file = filepath.Join(dir, filepath.Base(file))
+		}
 		to, err := os.Readlink(file)
 		if err != nil {
 			break
@@ -216,19 +221,19 @@ func (e *Editor) replace(before, after Content) error {
 		return err
 	}
 	if !now.same(before) {
-		return fmt.Errorf("%s was changed by another while it was edited; nothing was written, try again", e.file)
+		return explain("%[1]s was changed by another while it was edited; nothing was written, try again", "修改期间 %[1]s 被其他程序改动了；什么都没有写入，请重试", e.file)
 	}
 	if !after.Exists {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("the go command's settings: %w", err)
+			return explain("the go command's settings: %[1]v", "go 命令的设置文件：%[1]v", err)
 		}
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
-		return fmt.Errorf("a folder for the go command's settings: %w", err)
+		return explain("a folder for the go command's settings: %[1]v", "go 命令设置文件所在的目录：%[1]v", err)
 	}
 	if err := writeWhole(file, after.Bytes, after.Mode); err != nil {
-		return fmt.Errorf("the go command's settings: %w", err)
+		return explain("the go command's settings: %[1]v", "go 命令的设置文件：%[1]v", err)
 	}
 	return nil
 }

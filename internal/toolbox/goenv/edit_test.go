@@ -220,7 +220,7 @@ func TestUndoAfterCrash(t *testing.T) {
 func TestRefused(t *testing.T) {
 	d := newDesk(t)
 	d.write(d.file(), "GOSUMDB=off\n")
-	for _, c := range []goenv.Change{{Name: "GOPROXI", Value: "x"}, {Name: "GOVERSION", Value: "x"}, {Name: "GOPROXY", Value: "a\nb"}} {
+	for _, c := range []goenv.Change{{Name: "GOPROXI", Value: "x"}, {Name: "GOVERSION", Value: "x"}, {Name: "GOPRIVATE", Value: "a\nb"}, {Name: "GOPRIVATE", Value: "a\r"}} {
 		if rec, err := d.editor().Set(t.Context(), []goenv.Change{proxy("https://one.example"), c}, "test"); err == nil || rec != nil {
 			t.Errorf("%+v was taken: %v", c, rec)
 		}

@@ -2,10 +2,11 @@ package goenv
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/godown-dev/godown"
 )
 
 // lockPatience is how long an edit waits for others; each takes some 50 ms.
@@ -14,24 +15,28 @@ const lockPatience = 20 * time.Second
 // lock waits until nobody else edits, and returns what ends that.
 func (e *Editor) lock(ctx context.Context) (unlock func(), err error) {
 	if err := os.MkdirAll(e.folder, 0o700); err != nil {
-		return nil, fmt.Errorf("the history of changes: %w; nothing was changed, as it could not be taken back", err)
+		return nil, unnoted(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	name := filepath.Join(e.folder, "lock")
+	root, err := os.OpenRoot(e.folder)
+	if err != nil {
+		return nil, unnoted(err)
+	}
+	defer root.Close()
 	for {
-		f, err := openLocked(name)
+		f, err := godown.OpenLocked(root, "lock")
 		if err != nil {
-			return nil, fmt.Errorf("the history of changes: %w", err)
+			return nil, unnoted(err)
 		}
 		if f != nil {
 			return func() { f.Close() }, nil
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("another godown holds %s, so nothing was changed: %w", name, ctx.Err())
+			return nil, explain("another godown holds %[1]s, so nothing was changed: %[2]v", "另一个 godown 正占用 %[1]s，没有做任何改动：%[2]v", filepath.Join(e.folder, "lock"), ctx.Err())
 		case <-tick.C:
 		}
 	}

@@ -1,7 +1,6 @@
 package goenv
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"path"
@@ -43,11 +42,18 @@ type Unknown struct {
 	Address string // that may have been meant; "" if it looks like none
 }
 
-func (e *Unknown) Error() string {
+func (e *Unknown) Error() string { return e.In(lang.English) }
+
+// In is Error in a language.
+func (e *Unknown) In(l lang.Language) string {
 	if e.Address != "" {
-		return fmt.Sprintf("%q is no name that is known, and an address begins with https:// or http://; did you mean %s?", e.Text, e.Address)
+		return lang.Text{
+			En: "%[1]q is no name that is known, and an address begins with https:// or http://; did you mean %[2]s?",
+			Zh: "%[1]q 不是已知的名字；地址要以 https:// 或 http:// 开头，你要的是 %[2]s 吗？"}.With(e.Text, e.Address).In(l)
 	}
-	return fmt.Sprintf("%q is neither a name that is known nor an address, which begins with https:// or http://", e.Text)
+	return lang.Text{
+		En: "%[1]q is neither a name that is known nor an address, which begins with https:// or http://",
+		Zh: "%[1]q 既不是已知的名字，也不是以 https:// 或 http:// 开头的地址"}.With(e.Text).In(l)
 }
 
 // ParseTarget makes one list of names of groups, addresses, whole lists in
@@ -71,7 +77,7 @@ func ParseTarget(args []string, groups []Group, failover bool) (Target, error) {
 		switch {
 		case text == Direct || text == Off:
 			if !last {
-				return t, fmt.Errorf("%s ends the list: what stands after it is never asked", text)
+				return t, endsList(text)
 			}
 			if t.Preset {
 				before = "," // also after a group: not past what it denies
@@ -88,7 +94,7 @@ func ParseTarget(args []string, groups []Group, failover bool) (Target, error) {
 				return t, err
 			}
 			if list, _ := ParseList(text); !last && list[len(list)-1].Word != "" {
-				return t, fmt.Errorf("%s ends the list: what stands after it is never asked", list[len(list)-1].Word)
+				return t, endsList(list[len(list)-1].Word)
 			}
 		}
 		if i > 0 {
@@ -97,6 +103,10 @@ func ParseTarget(args []string, groups []Group, failover bool) (Target, error) {
 		t.List += text
 	}
 	return t, nil
+}
+
+func endsList(word string) error {
+	return explain("%[1]s ends the list: what stands after it is never asked", "%[1]s 会结束列表，写在它后面的永远不会被用到", word)
 }
 
 // group returns the addresses of a group, or nil if there is none of the name.
@@ -112,12 +122,16 @@ func group(groups []Group, name string) []string {
 // parseAddress checks an address or a list.
 func parseAddress(text string, groups []Group) (string, error) {
 	list, err := ParseList(text)
-	for _, e := range list {
+	for i, e := range list {
 		if e.Word != "" || strings.Contains(e.Text, "://") {
 			continue
 		}
+		if i > 0 && e.Is(Secret) && list[i-1].Sep != 0 && strings.Contains(list[i-1].Text, "://") {
+			return "", explain("an address has %[1]q before its %[2]q, where it parts two addresses: in a user or a password write %[3]s for it",
+				"地址里 %[2]q 之前有 %[1]q，它会被当作两个地址之间的分隔符：用户名或密码里的请写成 %[3]s", string(list[i-1].Sep), "@", url.PathEscape(string(list[i-1].Sep)))
+		}
 		if e.Text == "" {
-			return "", fmt.Errorf("there is nothing between two separators in %q", Shown(text))
+			return "", explain("there is nothing between two separators in %[1]q", "%[1]q 里两个分隔符之间是空的", Shown(text))
 		}
 		unknown := &Unknown{Text: e.Text}
 		if e.Is(Secret) || e.Is(Query) {
@@ -131,18 +145,18 @@ func parseAddress(text string, groups []Group) (string, error) {
 		return "", unknown
 	}
 	if err != nil {
-		return "", err
+		return "", explain("the go command refuses such a list: %[1]v", "go 命令不接受这样的列表：%[1]v", err)
 	}
 	for _, e := range list {
 		switch {
 		case e.Is(AfterEnd):
-			return "", errors.New("direct and off end the list: what stands after them is never asked")
+			return "", explain("direct and off end the list: what stands after them is never asked", "direct 和 off 会结束列表，写在它们后面的永远不会被用到")
 		case e.Is(Inner) || e.Is(Quotes):
-			return "", fmt.Errorf("%q has a blank or a quotation mark in it", e.Shown())
+			return "", explain("%[1]q has a blank or a quotation mark in it", "%[1]q 里有空格或引号", e.Shown())
 		case e.Is(NoHost):
-			return "", fmt.Errorf("%q names no host", e.Shown())
+			return "", explain("%[1]q names no host", "%[1]q 没有主机名", e.Shown())
 		case e.Is(Query):
-			return "", fmt.Errorf("%q has a query, which a proxy's address cannot have", e.Shown())
+			return "", explain("%[1]q has a query, which a proxy's address cannot have", "%[1]q 带有查询参数，代理的地址不能有", e.Shown())
 		}
 	}
 	return text, nil
@@ -305,11 +319,11 @@ func (p *planning) checkWish() error {
 		known := word || len(fields) > 0 && slices.Contains([]string{"sum.golang.org", "sum.golang.google.cn"}, fields[0])
 		switch {
 		case len(fields) == 0 || len(fields) > 2:
-			return fmt.Errorf("--sumdb: %q is neither a name, nor a name with its key, nor one of both with a URL", *db)
+			return explain("--sumdb: %[1]q is neither a name, nor a name with its key, nor one of both with a URL", "--sumdb：%[1]q 应是名字或带公钥的名字，后面可以再加一个 URL", Shown(*db))
 		case !known && strings.Count(fields[0], "+") < 2:
-			return fmt.Errorf("--sumdb: %q is a database that the go command does not know: it needs its key, NAME+HASH+KEY; 'godown sumdb key' prints that of a server of ours", fields[0])
+			return explain("--sumdb: %[1]q is a database that the go command does not know: it needs its key, NAME+HASH+KEY; 'godown sumdb key' prints that of a server of ours", "--sumdb：go 命令不认识数据库 %[1]q，需要带上公钥：NAME+HASH+KEY；godown 服务器的公钥可用 godown sumdb key 查看", Shown(fields[0]))
 		case len(fields) == 2 && !strings.Contains(fields[1], "://"):
-			return fmt.Errorf("--sumdb: %q is no URL", fields[1])
+			return explain("--sumdb: %[1]q is no URL", "--sumdb：%[1]q 不是 URL", Shown(fields[1]))
 		}
 		joined := strings.Join(fields, " ")
 		p.wish.SumDB = &joined
@@ -327,11 +341,11 @@ func parsePatterns(list string) (string, error) {
 		}
 		switch _, err := path.Match(pattern, ""); {
 		case strings.Contains(pattern, "://"):
-			return "", fmt.Errorf("%q is an address; a pattern is for a module's path, such as %q", Shown(pattern), "git.corp.example/*")
+			return "", explain("%[1]q is an address; a pattern is for a module's path, such as %[2]q", "%[1]q 是地址；模式针对的是模块路径，例如 %[2]q", Shown(pattern), "git.corp.example/*")
 		case strings.ContainsAny(pattern, " \t\r\n|;"):
-			return "", fmt.Errorf("%q: patterns are separated by commas", pattern)
+			return "", explain("%[1]q: patterns are separated by commas", "%[1]q：模式之间用逗号分隔", Shown(pattern))
 		case err != nil:
-			return "", fmt.Errorf("%q is no pattern: a bracket or a backslash in it has no end", pattern)
+			return "", explain("%[1]q is no pattern: a bracket or a backslash in it has no end", "%[1]q 不是有效的模式：其中的方括号或反斜杠不完整", Shown(pattern))
 		}
 		clean = append(clean, pattern)
 	}

@@ -31,13 +31,13 @@ func Print(format string, changes []Change) (string, error) {
 		}
 		if !c.Unset {
 			if Shown(c.Value) != c.Value {
-				return "", fmt.Errorf("%s holds a password, and what is printed here ends in files and logs; put it into ~/.netrc, which the go command reads, and leave it out of the address", c.Name)
+				return "", explain("%[1]s holds a password, and what is printed here ends in files and logs; put it into ~/.netrc, which the go command reads, and leave it out of the address", "%[1]s 里带有密码，而这里打印的内容会进入文件和日志；请把密码写进 go 命令会读取的 ~/.netrc，不要放在地址里", c.Name)
 			}
 			if strings.ContainsAny(c.Value, "\r\n\x00") {
-				return "", fmt.Errorf("the value of %s has a line break", c.Name)
+				return "", explain("the value of %[1]s has a line break", "%[1]s 的值含有换行", c.Name)
 			}
 			if format == "github" && strings.Contains(c.Value, "${{") {
-				return "", fmt.Errorf("the value of %s has ${{, which is an expression in a workflow", c.Name)
+				return "", explain("the value of %[1]s has ${{, which is an expression in a workflow", "%[1]s 的值含有 ${{，它在 workflow 里是表达式", c.Name)
 			}
 		}
 		lines = append(lines, printLine(format, c))

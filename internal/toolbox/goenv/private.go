@@ -23,8 +23,8 @@ func (p *planning) private() {
 		p.set("GONOSUMDB", "")
 		if w.NoProxy == nil {
 			p.note(false, "private-proxy", "", lang.Text{
-				En: "Private modules come through the proxy (GONOPROXY=none); without that, GOPRIVATE would send the go command past it, to git. If the proxy does not have them: --no-proxy '%[1]s'.",
-				Zh: "私有模块也走这个代理（GONOPROXY=none）；不设它的话，GOPRIVATE 会让 go 命令绕过代理直接访问 git。如果代理上没有这些模块：--no-proxy '%[1]s'。"}.With(*w.Private))
+				En: "Private modules come through the proxy (GONOPROXY=none); without that, GOPRIVATE would send the go command past it, to git. If it does not have them, or is not your own: --no-proxy '%[1]s'.",
+				Zh: "私有模块也走这个代理（GONOPROXY=none）；不设它的话，GOPRIVATE 会让 go 命令绕过代理直接访问 git。如果代理上没有这些模块，或者它不是你们自己的：--no-proxy '%[1]s'。"}.With(*w.Private))
 		}
 		if ownSums(p.will("GOSUMDB")) {
 			p.set("GONOSUMDB", "none")

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -52,10 +51,10 @@ func SetUp(s *Settings) map[string]string {
 // stand for something else.
 func CheckProfileName(name string, reserved []string) error {
 	if !regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,39}$`).MatchString(name) {
-		return fmt.Errorf("%q is no name for a profile: up to 40 small letters, digits, \"-\" and \"_\"", name)
+		return explain("%[1]q is no name for a profile: up to 40 small letters, digits, \"-\" and \"_\"", "%[1]q 不能作为配置方案的名字：最多 40 个小写字母、数字、“-”、“_”", name)
 	}
 	if slices.Contains(append([]string{Default, Direct, Off}, reserved...), name) {
-		return fmt.Errorf("the name %q is taken: it stands for a preset", name)
+		return explain("the name %[1]q is taken: it stands for a preset", "名字 %[1]q 是预设，不能用", name)
 	}
 	return nil
 }
@@ -72,7 +71,7 @@ func Profiles(folder string) ([]Profile, error) {
 		err = json.Unmarshal(data, &all)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the profiles: %s: %w", file, err)
+		return nil, explain("the profiles: %[1]s: %[2]v", "配置方案 %[1]s：%[2]v", file, err)
 	}
 	slices.SortFunc(all, func(a, b Profile) int { return cmp.Compare(a.Name, b.Name) })
 	return all, nil
@@ -118,7 +117,7 @@ func changeProfiles(ctx context.Context, folder string, change func([]Profile) [
 		err = writeWhole(filepath.Join(folder, "profiles.json"), append(data, '\n'), 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("the profiles: %w", err)
+		return explain("the profiles: %[1]v", "配置方案：%[1]v", err)
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/godown-dev/godown/internal/toolbox/lang"
 )
 
 // Content is what a file is.
@@ -63,8 +65,11 @@ func (r *Record) Changed() []string {
 	return names
 }
 
-// ErrNothing is the error of Undo and Redo where there is nothing to take back.
+// ErrNothing is the error of Undo where there is nothing to take back.
 var ErrNothing = errors.New("nothing was changed that could be taken back")
+
+// ErrNothingUndone is the error of Redo where there is nothing to make again.
+var ErrNothingUndone = errors.New("nothing was taken back that could be made again")
 
 // A Disturbed is the error of Undo and Redo where the file is not what the last
 // change has left, so that another's change would be lost.
@@ -74,8 +79,13 @@ type Disturbed struct {
 	Difference []string
 }
 
-func (e *Disturbed) Error() string {
-	return e.File + " was changed by another since; to take that change back as well, use --force"
+func (e *Disturbed) Error() string { return e.In(lang.English) }
+
+// In is Error in a language.
+func (e *Disturbed) In(l lang.Language) string {
+	return lang.Text{
+		En: "%[1]s was changed by another since, so nothing was done; to take that change back as well, use --force",
+		Zh: "%[1]s 后来被其他程序改过，因此没有动它；如果连那次改动也要撤销，请加 --force"}.With(e.File).In(l)
 }
 
 // keep is how many changes are noted for a file.
@@ -98,7 +108,7 @@ func (e *Editor) Undo(ctx context.Context, steps int, force bool) ([]Record, err
 
 // Redo makes again what Undo took back last, until something else is changed.
 func (e *Editor) Redo(ctx context.Context, steps int, force bool) ([]Record, error) {
-	return e.walk(ctx, steps, force, func(all []Record) (rec *Record, from, to *Content) {
+	gone, err := e.walk(ctx, steps, force, func(all []Record) (rec *Record, from, to *Content) {
 		for i := range slices.Backward(all) {
 			if r := &all[i]; r.Undone {
 				rec, from, to = r, &r.Before, &r.After
@@ -108,6 +118,10 @@ func (e *Editor) Redo(ctx context.Context, steps int, force bool) ([]Record, err
 		}
 		return rec, from, to
 	})
+	if errors.Is(err, ErrNothing) {
+		err = known(ErrNothingUndone, "没有可以重做的改动")
+	}
+	return gone, err
 }
 
 // walk goes steps through history. Next returns the record to go over, what it
@@ -123,6 +137,13 @@ func (e *Editor) walk(ctx context.Context, steps int, force bool, next func([]Re
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(r Record) bool { return r.File != e.file })
+	now, err := readContent(e.path())
+	if err == nil {
+		err = e.heal(all, now)
+	}
+	if err != nil {
+		return nil, err
+	}
 	var gone []Record
 	for range steps {
 		rec, from, to := next(all)
@@ -151,9 +172,24 @@ func (e *Editor) walk(ctx context.Context, steps int, force bool, next func([]Re
 		gone = append(gone, *rec)
 	}
 	if gone == nil {
-		return nil, ErrNothing
+		return nil, known(ErrNothing, "没有可以撤销的改动")
 	}
 	return gone, nil
+}
+
+// heal mends what a process that was killed has left between noting that a change
+// is taken back and doing so: a record that says so, and the file with the change in it.
+func (e *Editor) heal(all []Record, now Content) error {
+	for i := range all {
+		if r := &all[i]; r.File == e.file && r.Undone {
+			if !now.same(r.After) || now.same(r.Before) {
+				return nil
+			}
+			r.Undone = false
+			return e.note(r)
+		}
+	}
+	return nil
 }
 
 // History returns the changes of the file that are noted, the oldest first.
@@ -167,7 +203,7 @@ func (e *Editor) history() ([]Record, error) {
 	dir := filepath.Join(e.folder, "history")
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the history of changes: %w", err)
+		return nil, explain("the history of changes: %[1]v", "改动历史：%[1]v", err)
 	}
 	var all []Record
 	for _, entry := range entries {
@@ -185,7 +221,7 @@ func (e *Editor) history() ([]Record, error) {
 			err = json.Unmarshal(data, &r)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("the history of changes: %s: %w; without this file the changes that it notes cannot be taken back, but all others can", file, err)
+			return nil, explain("the history of changes: %[1]s: %[2]v; without this file the changes that it notes cannot be taken back, but all others can", "改动历史 %[1]s：%[2]v；删掉这个文件后，它记录的那次改动无法撤销，其余的不受影响", file, err)
 		}
 		all = append(all, r)
 	}
@@ -193,18 +229,23 @@ func (e *Editor) history() ([]Record, error) {
 	return all, nil
 }
 
+// unnoted returns the error of a history that cannot be written to.
+func unnoted(err error) error {
+	return explain("the history of changes: %[1]v; nothing was changed, as it could not be taken back", "改动历史：%[1]v；因为将无法撤销，所以没有做任何改动", err)
+}
+
 // note writes a record to the disk.
 func (e *Editor) note(r *Record) error {
 	dir := filepath.Join(e.folder, "history")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("the history of changes: %w; nothing was changed, as it could not be taken back", err)
+		return unnoted(err)
 	}
 	data, err := json.MarshalIndent(r, "", "\t")
 	if err == nil {
 		err = writeWhole(e.record(r), append(data, '\n'), 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("the history of changes: %w; nothing was changed, as it could not be taken back", err)
+		return unnoted(err)
 	}
 	return nil
 }
@@ -216,7 +257,7 @@ func (e *Editor) record(r *Record) string {
 // forget removes a record.
 func (e *Editor) forget(r Record) error {
 	if err := os.Remove(e.record(&r)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the history of changes: %w", err)
+		return explain("the history of changes: %[1]v", "改动历史：%[1]v", err)
 	}
 	return nil
 }
@@ -239,7 +280,7 @@ func readContent(file string) (Content, error) {
 		return Content{}, nil
 	}
 	if err != nil {
-		return Content{}, fmt.Errorf("the go command's settings: %w", err)
+		return Content{}, explain("the go command's settings: %[1]v", "go 命令的设置文件：%[1]v", err)
 	}
 	c := Content{Exists: true, Bytes: data}
 	if info, err := os.Stat(file); err == nil {
@@ -266,6 +307,7 @@ func writeWhole(file string, data []byte, mode fs.FileMode) error {
 		err = temp.Chmod(mode)
 	}
 	if err == nil {
+		keepOwner(temp, file)
 		_, err = temp.Write(data)
 	}
 	if err == nil {

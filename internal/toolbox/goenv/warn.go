@@ -2,7 +2,9 @@ package goenv
 
 import (
 	"fmt"
+	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -29,7 +31,7 @@ func Obstacles(m Machine, changes []Change, shell, project []FileLine, home stri
 			if said.File != "" {
 				from = lang.Text{En: " (%[1]s sets it)", Zh: "（它由 %[1]s 设置）"}.With(said.at(home))
 			}
-			notes = append(notes, Note{ID: "environment", Warn: true, Command: "unset " + c.Name, Text: lang.Text{
+			notes = append(notes, Note{ID: "environment", Warn: true, Command: unsetCommand(m, c.Name), Text: lang.Text{
 				En: "%[1]s=%[2]s is in the environment%[3]s, which wins over what is written: nothing changes in this shell until it is gone.",
 				Zh: "环境变量 %[1]s=%[2]s 优先于写入的值%[3]s：在清除它之前，当前终端里不会有任何变化。"}.With(c.Name, Shown(value), from)})
 		case said.File != "" && (c.Unset || said.Value != c.Value):
@@ -50,6 +52,19 @@ func Obstacles(m Machine, changes []Change, shell, project []FileLine, home stri
 		}
 	}
 	return append(notes, projectNotes(changes, project, home)...)
+}
+
+// unsetCommand returns what takes a variable out of the environment of the user's shell.
+func unsetCommand(m Machine, name string) string {
+	switch shell := strings.TrimSuffix(path.Base(m.Getenv("SHELL")), ".exe"); {
+	case shell == "fish":
+		return printLine("fish", Change{Name: name, Unset: true})
+	case shell == "csh" || shell == "tcsh":
+		return "unsetenv " + name
+	case shell == "." && runtime.GOOS == "windows":
+		return printLine("powershell", Change{Name: name, Unset: true})
+	}
+	return printLine("sh", Change{Name: name, Unset: true})
 }
 
 // maxProjectNotes is how many lines of a project's files are worth a note.
