@@ -173,7 +173,10 @@ func (f *cacheFlags) openStore(ctx context.Context, m machine) (*cachePlace, err
 	if err != nil {
 		return nil, err
 	}
-	p := &cachePlace{Place: &modcache.Store{Modules: modules, Data: cfg.Data}, skip: []string{cfg.Data}}
+	p := &cachePlace{Place: &modcache.Store{Modules: modules, Data: cfg.Data}}
+	for _, name := range []string{"modules", "published", "direct", "answers", "seen", "pending", "sumdb"} {
+		p.skip = append(p.skip, filepath.Join(cfg.Data, name)) // not all of it: it may be where projects are, too
+	}
 	p.readMod = func(path, version string) ([]byte, error) {
 		file, err := modules.Open(ctx, godown.Request{Kind: godown.Mod, Path: path, Version: version}.Name())
 		if err != nil {
@@ -246,7 +249,7 @@ func binFolders(s *goenv.Settings) []string {
 
 // survey finds out what the projects below some folders need, and the installed programs.
 func (p *cachePlace) survey(ctx context.Context, folders []string, programs bool) (*modcache.Survey, error) {
-	s := &modcache.Survey{ReadMod: p.readMod, Source: p.source, Skip: p.skip}
+	s := &modcache.Survey{ReadMod: p.readMod, Source: p.source, Skip: p.skip, Files: anywhere(p.settings)}
 	p.running(&s.Needs)
 	if err := s.Look(ctx, folders); err != nil {
 		return nil, err
@@ -255,6 +258,37 @@ func (p *cachePlace) survey(ctx context.Context, folders []string, programs bool
 		s.Programs(binFolders(p.settings))
 	}
 	return s, nil
+}
+
+// anywhere returns the files that the go command was told to use wherever it is.
+func anywhere(s *goenv.Settings) []string {
+	if s == nil {
+		return nil
+	}
+	var files []string
+	if work := s.Text("GOWORK"); filepath.IsAbs(work) {
+		files = append(files, work)
+	}
+	for flag := range strings.FieldsSeq(s.Text("GOFLAGS")) {
+		name, value, _ := strings.Cut(strings.TrimLeft(strings.Trim(flag, `'"`), "-"), "=")
+		if value = strings.Trim(value, `'"`); name == "modfile" && filepath.IsAbs(value) {
+			files = append(files, value)
+		}
+	}
+	return files
+}
+
+// without refuses flags that would do nothing without another, or with it.
+func (f *cacheFlags) without(m machine, store bool, names ...string) error {
+	for _, name := range names {
+		if f.cmd.Flags().Changed(name) && f.cmd.Flags().Changed("store") != store {
+			if store {
+				return errors.New(m.say("--"+name+" is for --store alone", "--"+name+" 只能与 --store 同用"))
+			}
+			return errors.New(m.say("--"+name+" is not for --store: there are none", "--"+name+" 不能与 --store 同用：存储中没有这类内容"))
+		}
+	}
+	return nil
 }
 
 // running notes the toolchains that the go command of this machine is, or goes over to.

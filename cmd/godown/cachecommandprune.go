@@ -77,9 +77,8 @@ Exit codes:
 		if err != nil {
 			return err
 		}
-		if len(args) == 0 && rule.Older == 0 && rule.MaxSize == 0 {
-			return errors.New(m.say("name the folders where the projects are, as in 'godown cache prune ~/src': what they need stays; or give --older or --max-size to go by age alone",
-				"请给出项目所在的目录，例如 'godown cache prune ~/src'，它们需要的内容会保留；或用 --older、--max-size 只按时间删除"))
+		if err := r.refuse(m, rule, len(args)); err != nil {
+			return err
 		}
 		return r.run(m, func(ctx context.Context, p *cachePlace, s *modcache.Stock) error {
 			out := modcache.NewRemoved(s)
@@ -108,6 +107,21 @@ Exit codes:
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	}
 	return cmd
+}
+
+// refuse refuses flags of prune that would do nothing, and a call that says nothing of what is needed.
+func (r *cacheRemoval) refuse(m machine, rule modcache.Rule, folders int) error {
+	if err := errors.Join(r.without(m, true, "also-private", configKey), r.without(m, false, "clones")); err != nil {
+		return err
+	}
+	if folders == 0 && r.cmd.Flags().Changed("keep-bin") {
+		return errors.New(m.say("--keep-bin needs the folders of projects: by age alone nothing counts as needed", "--keep-bin 要与项目目录同用：只按时间删除时，什么都不算需要"))
+	}
+	if folders == 0 && rule.Older == 0 && rule.MaxSize == 0 {
+		return errors.New(m.say("name the folders where the projects are, as in 'godown cache prune ~/src': what they need stays; or give --older or --max-size to go by age alone",
+			"请给出项目所在的目录，例如 'godown cache prune ~/src'，它们需要的内容会保留；或用 --older、--max-size 只按时间删除"))
+	}
+	return nil
 }
 
 // pruneRule reads the flags that say what may go.

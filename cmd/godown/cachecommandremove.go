@@ -166,6 +166,9 @@ MODULE@* 指全部版本；只有一个版本时，写 MODULE 即可。
 		if len(args) == 0 {
 			return errors.New(m.say("name what to remove: MODULE@VERSION; 'godown cache ls' lists what is there", "请指出要删除什么：MODULE@VERSION；'godown cache ls' 可列出现有内容"))
 		}
+		if err := r.without(m, true, "force", configKey); err != nil {
+			return err
+		}
 		return r.run(m, func(ctx context.Context, p *cachePlace, s *modcache.Stock) error {
 			plan := modcache.Plan{Before: s.Bytes()}
 			for _, arg := range args {

@@ -1,6 +1,7 @@
 package modcache
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,11 +19,16 @@ type GoCache struct {
 	dir  string
 	root *os.Root // nil: there is no cache yet
 
-	// grace is how long a go command may take from having seen a file to opening it.
-	grace time.Duration
+	// settle waits until the go commands are through that have seen a file before last, but not opened it.
+	settle func(ctx context.Context, last time.Time)
 	// patience is how long one may hold a version's lock: to download a zip takes a while.
 	patience time.Duration
+	// mountinfo is the file in which Linux says what is mounted where.
+	mountinfo string
 }
+
+// grace is how long a go command may take from having seen a file to opening it.
+const grace = 250 * time.Millisecond
 
 const (
 	downloads = "cache/download"
@@ -43,7 +49,7 @@ func refuse(en, zh string, args ...any) error {
 // cache that holds nothing; one that is something else is refused. home is the
 // user's home, which is no module cache whatever is in it; it may be empty.
 func OpenGo(dir, home string) (*GoCache, error) {
-	c := &GoCache{dir: dir, grace: 250 * time.Millisecond, patience: 10 * time.Second}
+	c := &GoCache{dir: dir, settle: settle, patience: 10 * time.Second, mountinfo: "/proc/self/mountinfo"}
 	if dir == "" {
 		return nil, refuse("there is no module cache: neither GOMODCACHE nor GOPATH nor a home folder is known; set GOMODCACHE, or name the folder with --modcache",
 			"找不到模块缓存：GOMODCACHE、GOPATH 和主目录都没有；请设置 GOMODCACHE，或用 --modcache 指定目录")
@@ -80,6 +86,11 @@ func OpenGo(dir, home string) (*GoCache, error) {
 	}
 	if len(entries) == 0 {
 		return c, nil
+	}
+	for _, e := range entries {
+		if n := e.Name(); n == ".git" || n == ".hg" || n == ".svn" || n == "go.work" || filepath.Ext(n) == ".go" {
+			return nil, refuse("%s looks like a project, not like a module cache: it has %s; nothing is done there", "%s 看起来是项目而不是模块缓存：其中有 %s；未做任何操作", dir, n)
+		}
 	}
 	if c.root, err = os.OpenRoot(dir); err != nil {
 		return nil, fmt.Errorf("module cache: %w", err)

@@ -2,10 +2,13 @@ package modcache
 
 import (
 	"bytes"
+	"iter"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
 )
 
 // A Need says how much of a version is needed.
@@ -68,68 +71,128 @@ func (n *Needs) AddToolchain(name string) {
 // .mod, any other all of the version. It reports whether the text has any such line.
 func (n *Needs) AddSum(text []byte) bool {
 	found := false
-	for line := range bytes.Lines(text) {
-		f := strings.Fields(string(line))
-		if len(f) != 3 || !strings.HasPrefix(f[2], "h1:") {
-			continue
-		}
+	for m, need := range sumLines(text) {
 		found = true
-		if version, ok := strings.CutSuffix(f[1], "/go.mod"); ok {
-			n.Add(f[0], version, ModOnly)
+		n.Add(m.Path, m.Version, need)
+	}
+	return found
+}
+
+// sumLines yields what the lines of a go.sum name, whatever kind of hash they have.
+func sumLines(text []byte) iter.Seq2[module.Version, Need] {
+	return func(yield func(module.Version, Need) bool) {
+		for line := range bytes.Lines(text) {
+			f := strings.Fields(string(line))
+			if len(f) != 3 {
+				continue
+			}
+			version, isMod := strings.CutSuffix(f[1], "/go.mod")
+			need := All
+			if isMod {
+				need = ModOnly
+			}
+			if semver.IsValid(version) && !yield(module.Version{Path: f[0], Version: version}, need) {
+				return
+			}
+		}
+	}
+}
+
+// AddMod notes what a go.mod and the go.sum beside it name: toolchains, what the
+// go.sum says, and the .mod of what is required or takes the place of that. What the
+// go.sum says nothing of, or all if there is none, is needed with whatever can be
+// reached from it, as far as its .mod is there for readMod to find: nobody else says
+// which zips are. Of a text that is no go.mod, which is an error, everything that
+// looks like a version of a module is taken: there may be a merge under way.
+func (n *Needs) AddMod(name string, text, sum []byte, readMod func(path, version string) ([]byte, error)) error {
+	n.AddSum(sum)
+	inSum := make(map[module.Version]bool)
+	for m := range sumLines(sum) {
+		inSum[m] = true
+	}
+	var named, unknown []module.Version
+	f, err := modfile.Parse(name, text, nil)
+	if err != nil {
+		_, err = modfile.ParseLax(name, text, nil) // of a later Go: its replacements are not to be had that way
+		named = n.salvage(text)
+	} else {
+		n.addTools(f.Go, f.Toolchain)
+		for _, r := range f.Require {
+			if isReplaced(f.Replace, r.Mod) {
+				n.Add(r.Mod.Path, r.Mod.Version, ModOnly)
+			} else {
+				named = append(named, r.Mod)
+			}
+		}
+		for _, r := range f.Replace {
+			named = append(named, r.New)
+		}
+	}
+	for _, m := range named {
+		if inSum[m] {
+			n.Add(m.Path, m.Version, ModOnly)
 		} else {
-			n.Add(f[0], f[1], All)
+			unknown = append(unknown, m)
+		}
+	}
+	n.reach(unknown, All, readMod)
+	return err
+}
+
+func isReplaced(list []*modfile.Replace, m module.Version) bool {
+	return slices.ContainsFunc(list, func(r *modfile.Replace) bool {
+		return r.Old.Path == m.Path && (r.Old.Version == "" || r.Old.Version == m.Version)
+	})
+}
+
+func (n *Needs) addTools(g *modfile.Go, t *modfile.Toolchain) {
+	if g != nil {
+		n.AddToolchain(g.Version)
+	}
+	if t != nil {
+		n.AddToolchain(t.Name)
+	}
+}
+
+// salvage returns the versions of modules that a text names that cannot be parsed,
+// and notes the toolchains.
+func (n *Needs) salvage(text []byte) []module.Version {
+	var found []module.Version
+	for line := range bytes.Lines(text) {
+		f := strings.Fields(strings.NewReplacer(`"`, "", "`", "").Replace(string(line)))
+		for i := range len(f) - 1 {
+			switch {
+			case i == 0 && (f[0] == "go" || f[0] == "toolchain"):
+				n.AddToolchain(f[1])
+			case semver.IsValid(f[i+1]) && module.CheckPath(f[i]) == nil:
+				found = append(found, module.Version{Path: f[i], Version: f[i+1]})
+			}
 		}
 	}
 	return found
 }
 
-// AddMod notes what a go.mod names: its toolchains; the .mod of what it requires,
-// and of what takes the place of that. Without a go.sum beside it nobody says which
-// zips are needed: then all of whatever can be reached from it is, as far as its
-// .mod is there for readMod to find.
-func (n *Needs) AddMod(name string, text []byte, hasSum bool, readMod func(path, version string) ([]byte, error)) error {
-	f, err := modfile.Parse(name, text, nil)
-	if err != nil {
-		if f, err = modfile.ParseLax(name, text, nil); err != nil {
-			return err
-		}
-	}
-	if f.Go != nil {
-		n.AddToolchain(f.Go.Version)
-	}
-	if f.Toolchain != nil {
-		n.AddToolchain(f.Toolchain.Name)
-	}
-	var named []module.Version
-	for _, r := range f.Require {
-		named = append(named, r.Mod)
-	}
-	for _, r := range f.Replace {
-		named = append(named, r.New)
-	}
-	if !hasSum {
-		n.reach(named, readMod)
-		return nil
-	}
-	for _, m := range named {
-		n.Add(m.Path, m.Version, ModOnly)
-	}
-	return nil
-}
-
 // AddWork notes the toolchains of a go.work, and what takes the place of other
-// modules. It returns the folders of the modules that it uses.
+// modules. It returns the folders of the modules that it uses. As for AddMod, of a text
+// that is no go.work, which is an error, everything is taken that looks like it.
 func (n *Needs) AddWork(name string, text []byte) (use []string, err error) {
 	f, err := modfile.ParseWork(name, text, nil)
 	if err != nil {
-		return nil, err
+		for _, m := range n.salvage(text) {
+			n.Add(m.Path, m.Version, ModOnly)
+		}
+		for line := range bytes.Lines(text) {
+			words := strings.Fields(strings.NewReplacer(`"`, "", "`", "").Replace(string(line)))
+			if len(words) > 1 && words[0] == "use" {
+				words = words[1:]
+			}
+			if len(words) > 0 && modfile.IsDirectoryPath(words[0]) {
+				use = append(use, words[0])
+			}
+		}
+		return use, err
 	}
-	if f.Go != nil {
-		n.AddToolchain(f.Go.Version)
-	}
-	if f.Toolchain != nil {
-		n.AddToolchain(f.Toolchain.Name)
-	}
+	n.addTools(f.Go, f.Toolchain)
 	for _, r := range f.Replace {
 		n.Add(r.New.Path, r.New.Version, ModOnly)
 	}
@@ -139,8 +202,8 @@ func (n *Needs) AddWork(name string, text []byte) (use []string, err error) {
 	return use, nil
 }
 
-// reach notes all that can be reached from some modules.
-func (n *Needs) reach(from []module.Version, readMod func(path, version string) ([]byte, error)) {
+// reach notes that some modules are needed, and all that can be reached from them.
+func (n *Needs) reach(from []module.Version, need Need, readMod func(path, version string) ([]byte, error)) {
 	seen := make(map[module.Version]bool)
 	for len(from) > 0 {
 		m := from[len(from)-1]
@@ -149,7 +212,7 @@ func (n *Needs) reach(from []module.Version, readMod func(path, version string) 
 			continue
 		}
 		seen[m] = true
-		n.Add(m.Path, m.Version, All)
+		n.Add(m.Path, m.Version, need)
 		text, err := readMod(m.Path, m.Version)
 		if err != nil {
 			continue // what is not there needs nothing

@@ -1,8 +1,10 @@
 package modcache
 
 import (
+	"errors"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,13 +25,15 @@ func needed(n *Needs) string {
 	return strings.Join(list, " ")
 }
 
+// A surveyCase is a tree of files, and what is needed by it.
+type surveyCase struct {
+	files map[string]string
+	mods  map[string]string // .mod files in the cache
+	want  string
+}
+
 func TestSurvey(t *testing.T) {
-	none := func(string, string) ([]byte, error) { return nil, fs.ErrNotExist }
-	for name, c := range map[string]struct {
-		files map[string]string
-		mods  map[string]string // .mod files in the cache
-		want  string
-	}{
+	testSurvey(t, map[string]surveyCase{
 		"a go.sum says it": {
 			files: map[string]string{
 				"go.mod": "module m\n\ngo 1.21\n\nrequire a.b/c v1.0.0\n",
@@ -66,7 +70,7 @@ func TestSurvey(t *testing.T) {
 		"not in vendor, node_modules, .git, other caches": {
 			files: map[string]string{
 				"go.mod": "module m\n", "vendor/x/go.mod": "module x\n\nrequire a.b/v v1.0.0\n", "node_modules/x/go.mod": "module x\n\nrequire a.b/n v1.0.0\n",
-				".git/go.mod": "module x\n\nrequire a.b/g v1.0.0\n", "pkg/mod/a.b/k@v1.0.0/go.mod": "module a.b/k\n\nrequire a.b/z v1.0.0\n",
+				".git/go.mod": "module x\n\nrequire a.b/g v1.0.0\n", "vendor/modules.txt": "", "pkg/mod/cache/download/sumdb/x": "", "pkg/mod/a.b/k@v1.0.0/go.mod": "module a.b/k\n\nrequire a.b/z v1.0.0\n",
 				"skipped/x/go.mod": "module x\n\nrequire a.b/s v1.0.0\n",
 			},
 			want: "",
@@ -75,7 +79,59 @@ func TestSurvey(t *testing.T) {
 			files: map[string]string{"go.mod": "module m\n", "testdata/go.mod": "<<<<", "testdata/go.sum": "a.b/c v1.0.0 h1:x=\n"},
 			want:  "a.b/c@v1.0.0=yes",
 		},
-	} {
+	})
+}
+
+func TestSurveyOfOddProjects(t *testing.T) {
+	testSurvey(t, map[string]surveyCase{
+		"what a go.sum says nothing of": {
+			files: map[string]string{"go.mod": "module m\n\nrequire a.b/c v1.1.0\nrequire a.b/e v1.0.0\nreplace a.b/e => ./e\n", "go.sum": "a.b/c v1.0.0 h1:x=\n", "e/go.mod": "module e\n"},
+			mods:  map[string]string{"a.b/c@v1.1.0": "module a.b/c\nrequire a.b/d v1.0.0\n"},
+			want:  "a.b/c@v1.0.0=yes a.b/c@v1.1.0=yes a.b/d@v1.0.0=yes a.b/e@v1.0.0=mod",
+		},
+		"hashes of another kind": {
+			files: map[string]string{"go.mod": "module m\n", "go.sum": "a.b/c v1.0.0 h2:x=\na.b/d v1.0.0/go.mod h2:x=\n"},
+			want:  "a.b/c@v1.0.0=yes a.b/d@v1.0.0=mod",
+		},
+		"in the middle of a merge": {
+			files: map[string]string{
+				"go.mod":            "module m\n\ngo 1.22\n\n<<<<<<< HEAD\ntoolchain go1.23.4\nrequire a.b/c v1.1.0\n=======\nrequire (\n\t\"a.b/c\" v1.2.0 // indirect\n)\n>>>>>>> other\nreplace a.b/l => a.b/d v1.0.0\n",
+				"w/go.work":         "<<<<<<< HEAD\ngo 1.24.2\nuse ../../outside\n=======\nuse (\n\t./app\n)\n>>>>>>> other\n",
+				"w/app/x":           "",
+				"x/go.mod":          "module x\nrequire a.b/n v1.0.0\nmarvel a.b/o v1.0.0\nreplace a.b/n => a.b/p v1.0.0\n",
+				"x/go.sum":          "a.b/n v1.0.0/go.mod h1:x=\n",
+				"../outside/go.mod": "module outside\nrequire a.b/q v1.0.0\n",
+			},
+			want: "a.b/c@v1.1.0=yes a.b/c@v1.2.0=yes a.b/d@v1.0.0=yes a.b/n@v1.0.0=mod a.b/o@v1.0.0=yes a.b/p@v1.0.0=yes a.b/q@v1.0.0=yes go1.22 go1.23.4 go1.24.2",
+		},
+		"folders with names of caches": {
+			files: map[string]string{
+				"go.mod": "module m\n", "vendor/acme/go.mod": "module x\nrequire a.b/c v1.0.0\n", "app@v2/go.mod": "module x\nrequire a.b/d v1.0.0\n",
+				"site/go.mod": "module x\n", "site/cache/lock": "", "site/cache/download/x/go.mod": "module x\nrequire a.b/e v1.0.0\n",
+			},
+			want: "a.b/c@v1.0.0=yes a.b/d@v1.0.0=yes a.b/e@v1.0.0=yes",
+		},
+		"the project and the workspace above": {
+			files: map[string]string{
+				"go.mod": "module m\n", "../go.work": "go 1.24.2\nuse ./src\n", "../go.work.sum": "a.b/c v1.0.0 h1:x=\n",
+				"../../go.work.sum": "a.b/far v1.0.0 h1:x=\n", "../../go.work": "go 1.24.9\n", "../go.mod": "module up\nrequire a.b/far v1.0.0\n",
+			},
+			want: "a.b/c@v1.0.0=yes a.b/far@v1.0.0=yes go1.24.2",
+		},
+		"another file for GOWORK": {
+			files: map[string]string{"go.mod": "module m\n", "ci.work": "go 1.24.2\n", "ci.work.sum": "a.b/c v1.0.0 h1:x=\n", "net.work": "this is no such file\n"},
+			want:  "a.b/c@v1.0.0=yes go1.24.2",
+		},
+		"a go.sum alone": {
+			files: map[string]string{"go.mod": "module m\n", "x/go.sum": "a.b/c v1.0.0 h1:x=\n", "y/go.work.sum": "a.b/d v1.0.0 h1:x=\n"},
+			want:  "a.b/c@v1.0.0=yes a.b/d@v1.0.0=yes",
+		},
+	})
+}
+
+func testSurvey(t *testing.T, cases map[string]surveyCase) {
+	none := func(string, string) ([]byte, error) { return nil, fs.ErrNotExist }
+	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "src")
 			for file, text := range c.files {
@@ -95,6 +151,69 @@ func TestSurvey(t *testing.T) {
 	}
 }
 
+// A link to a project, or to a folder with projects, is as good as the folder; one
+// to above, or from a project to elsewhere, does not lead through all of the disk.
+func TestSurveyLinks(t *testing.T) {
+	top := t.TempDir()
+	dir := filepath.Join(top, "src")
+	for name, text := range map[string]string{
+		"src/m/go.mod":        "module m\n",
+		"data/one/go.mod":     "module x\nrequire a.b/one v1.0.0\n",
+		"data/p/q/go.mod":     "module x\nrequire a.b/two v1.0.0\n",
+		"data/lib/go.mod":     "module x\nrequire a.b/three v1.0.0\n",
+		"output/x/go.mod":     "module x\nrequire a.b/output v1.0.0\n",
+		"elsewhere/tools.mod": "module x\nrequire a.b/mod v1.0.0\n",
+		"elsewhere/my.work":   "go 1.24.2\nuse ./u\n",
+		"elsewhere/u/go.mod":  "module u\nrequire a.b/used v1.0.0\n",
+		"above/go.mod":        "module x\nrequire a.b/above v1.0.0\n",
+	} {
+		put(t, filepath.Join(top, filepath.FromSlash(name)), text)
+	}
+	for from, to := range map[string]string{
+		"one": "../data/one", "m/lib": "../../data/lib", "group": "../data/p", "m/bazel-out": "../../output",
+		"up": "..", "m/loop": "..", "m/up": "../..", "broken": "nowhere",
+	} {
+		if err := os.Symlink(to, filepath.Join(dir, from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, filepath.Join(dir, "mods/x/go.mod"), "module x\nrequire a.b/skipped v1.0.0\n")
+	if err := os.Symlink(filepath.Join(dir, "mods"), filepath.Join(top, "cache")); err != nil {
+		t.Fatal(err)
+	}
+	s := &Survey{
+		Skip:    []string{filepath.Join(top, "cache")},
+		ReadMod: func(string, string) ([]byte, error) { return nil, fs.ErrNotExist },
+		Files:   []string{filepath.Join(top, "elsewhere/tools.mod"), filepath.Join(top, "elsewhere/my.work"), filepath.Join(top, "gone.work")},
+	}
+	if err := s.Look(t.Context(), []string{dir}); err != nil {
+		t.Fatal(err)
+	}
+	want := "a.b/mod@v1.0.0=yes a.b/one@v1.0.0=yes a.b/three@v1.0.0=yes a.b/two@v1.0.0=yes a.b/used@v1.0.0=yes go1.24.2"
+	if got := needed(&s.Needs); got != want {
+		t.Errorf("needed: %s\nwant:   %s", got, want)
+	}
+}
+
+// A go.mod that is there but cannot be read stops all.
+func TestSurveyStops(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "a/go.mod"), "module a\n")
+	for _, name := range []string{"go.mod", "go.sum", "go.work"} {
+		loop := filepath.Join(dir, "b", name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(loop), 0o777), os.Symlink(name, loop)); err != nil {
+			t.Fatal(err)
+		}
+		err := (&Survey{}).Look(t.Context(), []string{dir})
+		if _, ok := errors.AsType[*Refusal](err); !ok || !strings.Contains(err.Error(), loop) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := os.Remove(loop); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestPruneRule(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	day := 24 * time.Hour
@@ -107,7 +226,7 @@ func TestPruneRule(t *testing.T) {
 			version("older", 200*day, 10), version("private", 100*day, 10), version("used", 300*day, 10), version("future", -day, 10),
 		},
 		Clones:    []Clone{{Name: "c", Bytes: 5, Fetched: now.Add(-40 * day)}},
-		Leftovers: []Leftover{{Kind: Temporary, Name: "t", Bytes: 3, Time: now.Add(-2 * day)}, {Kind: Temporary, Name: "u", Bytes: 3, Time: now}},
+		Leftovers: []Leftover{{Kind: Temporary, Name: "t", Bytes: 3, Time: now.Add(-2 * day)}, {Kind: Temporary, Name: "u", Bytes: 3, Time: now.Add(-time.Minute)}, {Kind: Empty, Name: "v", Time: now}},
 	}
 	needs := need("a.b/used@v1.0.0")
 	needs.Add("a.b/graph", "v1.0.0", ModOnly)
@@ -127,7 +246,7 @@ func TestPruneRule(t *testing.T) {
 		"by age alone":             {Rule{Older: 80 * day, Young: day, Clones: 30 * day}, "a.b/graph a.b/old a.b/older a.b/private a.b/used t"},
 		"the oldest until it fits": {Rule{Needs: needs, MaxSize: 70, Young: day}, "a.b/graph- a.b/older t"},
 		"it fits":                  {Rule{MaxSize: 1000, Young: day}, "t"},
-		"young too":                {Rule{Needs: needs, Young: 0}, "a.b/graph- a.b/new a.b/old a.b/older a.b/private a.b/future t u"},
+		"young too":                {Rule{Needs: needs, Young: 0}, "a.b/graph- a.b/new a.b/old a.b/older a.b/private a.b/future t v"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.rule.Now = now

@@ -9,10 +9,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/godown-dev/godown/internal/toolbox/lang"
+	"golang.org/x/mod/module"
 )
 
 // A Survey finds out what is needed.
@@ -28,10 +30,13 @@ type Survey struct {
 	Source func(path, version string) (string, error)
 	// Skip are folders that are not looked into: caches hold no projects.
 	Skip []string
+	// Files are those that the go command was told to use wherever it is: by GOWORK, or -modfile in GOFLAGS.
+	Files []string
 
-	mu   sync.Mutex // guards the fields above while folders are read
-	seen map[string]bool
-	fail error
+	mu    sync.Mutex // guards the fields above while folders are read
+	seen  map[string]bool
+	links []string // folders that links lead to, still to be looked into
+	fail  error
 }
 
 // Look reads the projects below folders. It is an error if one of them cannot be
@@ -56,16 +61,71 @@ func (s *Survey) Look(ctx context.Context, folders []string) error {
 		}
 		before := len(s.Projects)
 		top := resolved(dir)
-		if err := walkDirs(ctx, top, func(name string, entries []fs.DirEntry, err error) []string {
-			return s.visit(top, name, entries, err, skip)
-		}); err != nil {
+		if err := s.walk(ctx, top, skip); err != nil {
 			return err
 		}
 		if s.fail == nil && len(s.Projects) == before {
 			return refuse("there is no go.mod in %s or below it: by that nothing would be needed; name the folders where the projects are", "%s 及其子目录中没有 go.mod，照此就没有任何模块被需要；请给出项目所在的目录", dir)
 		}
+		s.above(top)
+	}
+	for _, file := range s.Files {
+		s.mu.Lock()
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			// With it no go command works.
+		} else if strings.HasSuffix(file, ".work") {
+			s.work(file)
+		} else {
+			s.goMod(file)
+		}
+		s.mu.Unlock()
 	}
 	return s.fail
+}
+
+// walk looks into a folder, all below it, and the folders outside to which links below it lead.
+func (s *Survey) walk(ctx context.Context, top string, skip []fs.FileInfo) error {
+	s.links = []string{top}
+	var walked []string
+	for len(s.links) > 0 {
+		root := s.links[0]
+		s.links = s.links[1:]
+		// A link to above leads to all that was not asked for; what is above counts otherwise.
+		if slices.ContainsFunc(walked, func(one string) bool { return within(one, root) || within(root, one) }) || isOneOf(skip, root, nil) && root != top {
+			continue
+		}
+		walked = append(walked, root)
+		if err := walkDirs(ctx, root, func(name string, entries []fs.DirEntry, err error) []string {
+			return s.visit(root, name, entries, err, skip)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// within reports whether a folder is another, or below it; neither name has links.
+func within(outer, dir string) bool {
+	rel, err := filepath.Rel(outer, dir)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// above looks at the project and the workspace that a folder is in: the go command
+// looks for go.mod and go.work upwards, and takes the nearest.
+func (s *Survey) above(dir string) {
+	mod, work := has(dir, "go.mod"), has(dir, "go.work")
+	for parent := filepath.Dir(dir); parent != dir && !(mod && work); dir, parent = parent, filepath.Dir(parent) {
+		hasMod, hasWork := !mod && has(parent, "go.mod"), !work && has(parent, "go.work")
+		if hasMod || hasWork {
+			s.project(parent)
+		}
+		mod, work = mod || hasMod, work || hasWork
+	}
+}
+
+func has(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return err == nil
 }
 
 // resolved returns the name of a folder without symbolic links, if it can be had.
@@ -92,22 +152,48 @@ func (s *Survey) visit(root, name string, entries []fs.DirEntry, err error, skip
 		s.Warnings = append(s.Warnings, lang.Text{En: "%s cannot be read (%s): what is needed by projects in it is not known", Zh: "无法读取 %s（%s），其中的项目需要什么不得而知"}.With(dir, reason(err)))
 		s.mu.Unlock()
 	}
-	interesting := false
+	interesting, isProject, hasCache := false, false, false
 	for _, e := range entries {
-		switch n := e.Name(); {
-		case e.IsDir():
-			if n == "node_modules" || n == "vendor" || n == ".git" || n == ".hg" || n == ".svn" || strings.Contains(n, "@v") || isOneOf(skip, filepath.Join(dir, n), e) {
-				continue
-			}
+		n := e.Name()
+		interesting = interesting || !e.IsDir() && (strings.HasSuffix(n, ".mod") || strings.HasSuffix(n, ".sum") || strings.HasSuffix(n, ".work"))
+		isProject = isProject || n == "go.mod" || n == "go.work" || n == ".git"
+		hasCache = hasCache || n == "cache"
+	}
+	if hasCache && !isProject && isCache(dir) {
+		return nil
+	}
+	for _, e := range entries {
+		n := e.Name()
+		switch full := filepath.Join(dir, n); {
+		case n == "node_modules" || n == ".git" || n == ".hg" || n == ".svn":
+		case e.Type()&fs.ModeSymlink != 0:
+			s.link(full, isProject)
+		case !e.IsDir(), n == "vendor" && has(full, "modules.txt"), isOneOf(skip, full, e):
+		default:
 			into = append(into, n)
-		case strings.HasSuffix(n, ".mod"), strings.HasSuffix(n, ".sum"), n == "go.work":
-			interesting = true
 		}
 	}
 	if interesting && !isOneOf(skip, dir, nil) {
 		s.project(dir)
 	}
 	return into
+}
+
+// isCache reports whether a folder is some module cache: what is unpacked there are no projects.
+func isCache(dir string) bool {
+	return has(dir, filepath.FromSlash(downloads)) && (has(dir, filepath.Join("cache", "lock")) || has(dir, filepath.FromSlash(downloads+"/sumdb")))
+}
+
+// link notes a link to a folder: one with a project, or, if the link is not itself
+// in a project, where links to results of builds and the like are, one with any.
+func (s *Survey) link(name string, inProject bool) {
+	info, err := os.Stat(name)
+	if err != nil || !info.IsDir() || inProject && !has(name, "go.mod") && !has(name, "go.work") {
+		return
+	}
+	s.mu.Lock()
+	s.links = append(s.links, resolved(name))
+	s.mu.Unlock()
 }
 
 // isOneOf reports whether a folder is one of some.
@@ -157,23 +243,25 @@ func (s *Survey) project(dir string) {
 	found := false
 	for _, e := range entries {
 		file := filepath.Join(dir, e.Name())
-		if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+		base, ext := strings.TrimSuffix(e.Name(), path.Ext(e.Name())), path.Ext(e.Name())
+		if ext != ".mod" && ext != ".sum" && ext != ".work" {
 			continue
 		}
-		base := strings.TrimSuffix(e.Name(), path.Ext(e.Name()))
+		info, err := os.Stat(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && (base == "go" || base == "go.work") {
+			s.failed(file, err)
+		}
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
 		switch {
-		case e.Name() == "go.work":
-			found = true
-			s.work(dir, file)
-		// Not go.mod alone: there is -modfile, and what it names has a .sum beside it.
-		case strings.HasSuffix(e.Name(), ".mod") && (base == "go" || names[base+".sum"]):
-			found = s.goMod(file, names[base+".sum"]) || found
-		case strings.HasSuffix(e.Name(), ".sum") && (names[base+".mod"] || base == "go" || base == "go.work"):
-			if text, err := os.ReadFile(file); err != nil {
-				s.failed(file, err)
-			} else {
-				s.Needs.AddSum(text)
-			}
+		// There are GOWORK and -modfile, too; what a file that these name needs has a .sum beside it.
+		case ext == ".work" && (base == "go" || names[base+".work.sum"]):
+			found = s.work(file) || found
+		case ext == ".mod" && (base == "go" || names[base+".sum"]):
+			found = s.goMod(file) || found
+		case e.Name() == "go.sum" && !names["go.mod"], e.Name() == "go.work.sum" && !names["go.work"]:
+			s.Needs.AddSum(s.read(file))
 		}
 	}
 	if found {
@@ -181,38 +269,39 @@ func (s *Survey) project(dir string) {
 	}
 }
 
+// read returns what is in a file, or nothing if there is none. Caller holds s.mu.
+func (s *Survey) read(file string) []byte {
+	text, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.failed(file, err)
+	}
+	return text
+}
+
 // failed notes that a file could not be read. Caller holds s.mu.
 func (s *Survey) failed(file string, err error) {
 	s.fail = errors.Join(s.fail, refuse("%s cannot be read (%s), so what its project needs is not known, and nothing was removed", "无法读取 %s（%s），不知道该项目需要什么，因此没有删除任何东西", file, reason(err)))
 }
 
-// goMod reads a go.mod. Caller holds s.mu.
-func (s *Survey) goMod(file string, hasSum bool) bool {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		s.failed(file, err)
-		return false
-	}
-	if err := s.Needs.AddMod(file, text, hasSum, s.ReadMod); err != nil {
-		// Nothing can be built with it. Such files are found among test data.
-		s.Warnings = append(s.Warnings, lang.Text{En: "%s is no valid go.mod, and was passed over", Zh: "%s 不是有效的 go.mod，已跳过"}.With(file))
+// goMod reads a go.mod and the go.sum beside it. It reports whether it is one. Caller holds s.mu.
+func (s *Survey) goMod(file string) bool {
+	if err := s.Needs.AddMod(file, s.read(file), s.read(strings.TrimSuffix(file, ".mod")+".sum"), s.ReadMod); err != nil {
+		// Nothing can be built with it as it is. Such files are found among test data, and where a merge is under way.
+		s.Warnings = append(s.Warnings, lang.Text{En: "%s is no valid go.mod; what it seems to name is kept", Zh: "%s 不是有效的 go.mod；其中看似提到的版本都会保留"}.With(file))
 		return filepath.Base(file) == "go.mod"
 	}
 	return true
 }
 
-// work reads a go.work, and the modules that it uses, wherever they are. Caller holds s.mu.
-func (s *Survey) work(dir, file string) {
-	text, err := os.ReadFile(file)
+// work reads a go.work and the go.work.sum beside it, and the modules that it uses,
+// wherever they are. It reports whether it is one. Caller holds s.mu.
+func (s *Survey) work(file string) bool {
+	s.Needs.AddSum(s.read(file + ".sum"))
+	use, err := s.Needs.AddWork(file, s.read(file))
 	if err != nil {
-		s.failed(file, err)
-		return
+		s.Warnings = append(s.Warnings, lang.Text{En: "%s is no valid go.work; what it seems to name is kept", Zh: "%s 不是有效的 go.work；其中看似提到的内容都会保留"}.With(file))
 	}
-	use, err := s.Needs.AddWork(file, text)
-	if err != nil {
-		s.Warnings = append(s.Warnings, lang.Text{En: "%s is no valid go.work, and was passed over", Zh: "%s 不是有效的 go.work，已跳过"}.With(file))
-		return
-	}
+	dir := filepath.Dir(file)
 	for _, u := range use {
 		used := filepath.FromSlash(u)
 		if !filepath.IsAbs(used) {
@@ -224,6 +313,7 @@ func (s *Survey) work(dir, file string) {
 			s.mu.Lock()
 		}
 	}
+	return err == nil
 }
 
 // Programs counts what the programs in some folders were built from: so they can be built
@@ -265,21 +355,20 @@ func (s *Survey) program(file string, info *buildinfo.BuildInfo) {
 			s.Needs.Add(d.Path, d.Version, All)
 		}
 	}
-	if s.Source == nil {
-		return
-	}
-	// Its own go.sum names the rest of its module graph.
-	if dir, err := s.Source(info.Main.Path, info.Main.Version); err == nil {
-		text, sumErr := os.ReadFile(filepath.Join(dir, "go.sum"))
-		if sumErr == nil {
-			for line := range strings.Lines(string(text)) {
-				if f := strings.Fields(line); len(f) == 3 {
-					if version, ok := strings.CutSuffix(f[1], "/go.mod"); ok {
-						s.Needs.Add(f[0], version, ModOnly)
-					}
+	main := module.Version{Path: info.Main.Path, Version: info.Main.Version}
+	if s.Source != nil {
+		// Its own go.sum names the rest of its module graph.
+		if dir, err := s.Source(main.Path, main.Version); err == nil {
+			if text, err := os.ReadFile(filepath.Join(dir, "go.sum")); err == nil {
+				for m := range sumLines(text) {
+					s.Needs.Add(m.Path, m.Version, ModOnly)
 				}
+				return
 			}
 		}
+	}
+	if s.ReadMod != nil {
+		s.Needs.reach([]module.Version{main}, ModOnly, s.ReadMod)
 	}
 }
 

@@ -73,7 +73,7 @@ func (s *Stock) Prune(r Rule) Plan {
 	}
 	for i := range s.Leftovers {
 		l := &s.Leftovers[i]
-		if r.age(l.Time) >= r.Young {
+		if least := l.Kind.least(); r.age(l.Time) >= max(r.Young, least) {
 			others = append(others, Removal{Leftover: l})
 		}
 	}
@@ -90,6 +90,15 @@ func (s *Stock) Prune(r Rule) Plan {
 	}
 	p.Remove = append(versions, others...)
 	return p
+}
+
+// least returns how old a leftover must be in any case. A file that is being written
+// has no lock, but for a zip's; without it the go command that writes it would fail.
+func (k LeftoverKind) least() time.Duration {
+	if k == Temporary {
+		return time.Hour
+	}
+	return 0
 }
 
 // age returns how long ago something was; what lies ahead, by a clock that was wrong, is young.

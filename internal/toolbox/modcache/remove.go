@@ -74,7 +74,7 @@ func (c *GoCache) Remove(ctx context.Context, what []Removal, tell func(done int
 			}
 		}
 		if !last.IsZero() {
-			pause(ctx, c.grace-time.Since(last))
+			c.settle(ctx, last)
 		}
 	}
 	lists := make(map[string]bool)
@@ -99,11 +99,8 @@ func (c *GoCache) Remove(ctx context.Context, what []Removal, tell func(done int
 	return all
 }
 
-func pause(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
+func settle(ctx context.Context, last time.Time) {
+	timer := time.NewTimer(grace - time.Since(last)) // at once if that is over
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -116,7 +113,29 @@ func (c *GoCache) removeZip(ctx context.Context, v *removing) error {
 	if !v.Version.zip {
 		return nil
 	}
-	return c.locked(ctx, v.lock, func() error { return c.remove(v.Version, "zip") })
+	return c.locked(ctx, v.lock, func() error {
+		if c.isNewer(v.Version) {
+			v.Back, v.done = true, true
+			return nil
+		}
+		return c.remove(v.Version, "zip")
+	})
+}
+
+// isNewer reports whether the zip or the folder was made after the scan: somebody
+// wants the version, and as long as a question waits for its answer that may be.
+func (c *GoCache) isNewer(v *Version) bool {
+	zip, err1 := downloadName(v.Path, v.Version, "zip")
+	folder, err2 := folderName(v.Path, v.Version)
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	for _, name := range []string{zip, folder} {
+		if info, err := c.root.Lstat(filepath.FromSlash(name)); err == nil && info.ModTime().After(v.Fetched) {
+			return true
+		}
+	}
+	return false
 }
 
 // moveAside is the second step.
@@ -125,7 +144,7 @@ func (c *GoCache) moveAside(ctx context.Context, v *removing) error {
 		return nil
 	}
 	return c.locked(ctx, v.lock, func() (err error) {
-		if c.has(v.Version, "zip") {
+		if c.has(v.Version, "zip") || c.isNewer(v.Version) {
 			v.Back, v.done = true, true
 			return nil
 		}
@@ -214,6 +233,9 @@ func present(err error) error {
 
 // aside moves a folder to where nobody looks for it, and returns the name.
 func (c *GoCache) aside(folder string) (string, error) {
+	if err := c.mounted(folder); err != nil {
+		return "", err
+	}
 	to := folder + asideMark + strconv.FormatUint(uint64(rand.Uint32()), 10)
 	from := filepath.FromSlash(folder)
 	err := c.root.Rename(from, filepath.FromSlash(to))
@@ -243,6 +265,9 @@ func (c *GoCache) removeAside(v *removing) {
 
 // removeTree removes a folder whose folders may be read-only, as the go command makes them.
 func (c *GoCache) removeTree(name string) error {
+	if err := c.mounted(name); err != nil {
+		return err
+	}
 	name = filepath.FromSlash(name)
 	_ = fs.WalkDir(c.root.FS(), filepath.ToSlash(name), func(p string, e fs.DirEntry, err error) error {
 		if e == nil || !e.IsDir() {

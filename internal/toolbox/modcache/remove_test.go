@@ -190,11 +190,26 @@ func TestRemoveWhileGoDownloads(t *testing.T) {
 	var mu sync.Mutex // guards the two below
 	var failures []string
 	runs := 0
-	for range 2 {
+	// Each go command has a turn. To settle is to see all turns of the moment end; however slow they are.
+	const workers = 2
+	var turns [workers]chan struct{}
+	for i := range turns {
+		turns[i] = make(chan struct{}, 1)
+	}
+	c.settle = func(context.Context, time.Time) {
+		for i := range turns {
+			turns[i] <- struct{}{}
+			<-turns[i]
+		}
+	}
+	c.patience = time.Hour
+	for i := range workers {
 		working.Go(func() {
 			for ctx.Err() == nil {
+				turns[i] <- struct{}{}
 				one := "example.com/" + modules[rand.N(len(modules))] + "@v1.0.0"
 				out, err := goCommand(t, project, home, up.URL, "mod", "download", "-json", one)
+				<-turns[i]
 				mu.Lock()
 				runs++
 				if err != nil || strings.Contains(out, `"Error"`) {

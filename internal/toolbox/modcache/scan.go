@@ -143,6 +143,8 @@ func (s *scan) namespace(name string, entries []fs.DirEntry, err error) (into []
 		switch {
 		case name == "." && e.Name() == "cache":
 			s.unknownIn(e)
+		case name == "." && !isHost(e.Name()):
+			s.unknown(full)
 		case !e.IsDir():
 			s.unknown(full)
 		case !isVersion:
@@ -160,6 +162,13 @@ func (s *scan) namespace(name string, entries []fs.DirEntry, err error) (into []
 		}
 	}
 	return into
+}
+
+// isHost reports whether a folder's name can be where the path of a module begins. Of
+// others, such as lost+found or .snapshot, not even one that is empty is anybody's here.
+func isHost(name string) bool {
+	name, _, _ = strings.Cut(name, "@")
+	return strings.Contains(name, ".") && !strings.HasPrefix(name, ".")
 }
 
 // unknownIn looks for what does not belong into the folder cache. Caller holds s.mu.
@@ -226,6 +235,8 @@ func (s *scan) download(name string, entries []fs.DirEntry, err error) (into []s
 		case !e.IsDir():
 			s.unknown(path.Join(full, e.Name()))
 		case name == "." && e.Name() == "sumdb":
+		case name == "." && !isHost(e.Name()):
+			s.unknown(path.Join(full, e.Name()))
 		default:
 			into = append(into, e.Name())
 		}

@@ -55,6 +55,11 @@ func TestScanOddNames(t *testing.T) {
 		"golang.org/toolchain@v0.0.1-go1.99.1.linux-amd64/bin/go":                "go",
 		"cache/download/golang.org/toolchain/@v/v0.0.1-go1.99.1.linux-amd64.zip": "gogo",
 	})
+	for _, name := range []string{"lost+found", ".snapshot/hourly", "cache/download/lost+found"} { // empty, and not ours
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := os.Symlink(t.TempDir(), filepath.Join(dir, "example.com")); err != nil {
 		t.Fatal(err)
 	}
@@ -92,9 +97,9 @@ func TestScanOddNames(t *testing.T) {
 		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	unknown := []string{
-		"cache/download/example.org", "cache/download/github.com/!big/one/@v/latest.info", "cache/download/github.com/!big/one/@v/v2.0.0.exe",
-		"cache/download/github.com/Bad/name/@v", "cache/download/readme", "cache/strange", "cache/vcs/other",
-		"example.com", "github.com/!big/one@main", "github.com/notes.txt",
+		".snapshot", "cache/download/example.org", "cache/download/github.com/!big/one/@v/latest.info", "cache/download/github.com/!big/one/@v/v2.0.0.exe",
+		"cache/download/github.com/Bad/name/@v", "cache/download/lost+found", "cache/download/readme", "cache/strange", "cache/vcs/other",
+		"example.com", "github.com/!big/one@main", "github.com/notes.txt", "lost+found",
 	}
 	if !slices.Equal(s.Unknown, unknown) {
 		t.Errorf("unknown: %q", s.Unknown)
@@ -160,6 +165,10 @@ func TestOpenRefuses(t *testing.T) {
 	home := filepath.Join(t.TempDir(), "users", "me")
 	put(t, filepath.Join(home, "cache/download/x"), "")
 	put(t, filepath.Join(home, "notes/a.txt"), "")
+	put(t, filepath.Join(home, "site/cache/download/x"), "")
+	put(t, filepath.Join(home, "site/main.go"), "")
+	put(t, filepath.Join(home, "repo/cache/download/x"), "")
+	put(t, filepath.Join(home, "repo/.git/HEAD"), "")
 	put(t, filepath.Join(home, "linked/cache/real/x"), "")
 	if err := os.Symlink("real", filepath.Join(home, "linked/cache/download")); err != nil {
 		t.Fatal(err)
@@ -171,6 +180,8 @@ func TestOpenRefuses(t *testing.T) {
 		filepath.Dir(home):                 "is a home folder or above",
 		string(filepath.Separator):         "home folder or above",
 		filepath.Join(home, "notes"):       "does not look like a module cache",
+		filepath.Join(home, "site"):        "looks like a project, not like a module cache: it has main.go",
+		filepath.Join(home, "repo"):        "looks like a project",
 		filepath.Join(home, "linked"):      "does not look like a module cache",
 		filepath.Join(home, "notes/a.txt"): "no folder",
 	} {

@@ -166,7 +166,7 @@ const shownOdd = 5
 func (s *Stock) ShowOdd(p *term.Printer) {
 	if n := len(s.Unknown); n > 0 {
 		p.Line(0, "")
-		p.Say(lang.Text{En: "Unknown here, not counted and never touched: %s", Zh: "以下 %s 不属于模块缓存，不计入大小，也绝不会动："}.With(count(n, "file or folder", "files and folders", "个文件或目录")))
+		p.Say(lang.Text{En: "Unknown here, not counted and never touched: %s", Zh: "以下 %s不属于模块缓存，不计入大小，也绝不会动："}.With(count(n, "file or folder", "files and folders", "个文件或目录")))
 		for _, name := range s.Unknown[:min(n, shownOdd)] {
 			p.Line(2, term.Clean(name))
 		}

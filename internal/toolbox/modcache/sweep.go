@@ -80,15 +80,12 @@ func (c *GoCache) removePartial(ctx context.Context, l *Leftover) error {
 // removeLock removes a lock file that nobody holds, if it is lonely still. One
 // that somebody holds stays, which is no error.
 func (c *GoCache) removeLock(name string, lonely func() bool) error {
-	if _, err := c.root.Lstat(filepath.FromSlash(name)); err != nil {
-		return present(err)
-	}
-	unlock, err := c.tryLock(name)
+	unlock, err := c.openLock(name, 0)
 	if errors.Is(err, errBusy) {
 		return nil
 	}
 	if err != nil {
-		return err
+		return present(err)
 	}
 	defer unlock()
 	if !lonely() {
@@ -124,7 +121,7 @@ func (c *GoCache) removeEmpty(name string) error {
 	entries, err := dir.ReadDir(-1)
 	dir.Close()
 	if err != nil {
-		return err
+		return present(err)
 	}
 	for _, e := range entries {
 		file := path.Join(name, e.Name())
