@@ -1,6 +1,6 @@
 module godown.dockerfile
 
-go 1.26.0
+go 1.26.8
 
 require (
 	github.com/moby/buildkit v0.34.2

@@ -108,6 +108,9 @@ func (m machine) bindCI(cmd *cobra.Command, f *ciFlags) {
 
 // runCI makes the snippet, and prints or writes it.
 func (m machine) runCI(cmd *cobra.Command, target string, f ciFlags) error {
+	if f.output == "-" && (f.write || f.dryRun) {
+		return errors.New(m.say("--output - prints, and --write and --dry-run are about a file; leave one of them away", "--output - 是打印，而 --write 和 --dry-run 针对文件；请去掉其中一个"))
+	}
 	gm, err := m.goMachine()
 	if err != nil {
 		return err
@@ -129,11 +132,11 @@ func (m machine) runCI(cmd *cobra.Command, target string, f ciFlags) error {
 	}
 	p, err := ci.Detect(gm.Dir, work)
 	if err != nil {
-		return err
+		return m.wrongCI(err)
 	}
 	s, err := ci.Make(target, p, o)
 	if err != nil {
-		return errors.New(maskURLs(err.Error()))
+		return m.wrongCI(err)
 	}
 	c := m.console(cmd)
 	switch {
@@ -154,6 +157,14 @@ func (m machine) runCI(cmd *cobra.Command, target string, f ciFlags) error {
 		c.Err.Say(note)
 	}
 	return nil
+}
+
+// wrongCI returns an error in the chosen language, without a password in it.
+func (m machine) wrongCI(err error) error {
+	if w, ok := errors.AsType[*ci.Wrong](err); ok {
+		return errors.New(maskURLs(w.Why.In(m.lang)))
+	}
+	return errors.New(maskURLs(err.Error()))
 }
 
 // ciMinor returns the version of Go that gets its fixes: "1.26" of "1.26.3".
@@ -193,7 +204,7 @@ func (m machine) writeCI(cmd *cobra.Command, c *term.Console, p *ci.Project, s *
 			c.Err.Say(refusal.Text())
 			c.Err.Say(lang.Text{En: "This is what would go into it:", Zh: "本来要加入的内容如下："})
 			_, err := fmt.Fprint(cmd.OutOrStdout(), file.Text())
-			return errors.Join(errCINotMerged, err)
+			return errors.Join(errors.New(m.say("nothing was changed", "没有任何改动")), err)
 		} else if err != nil {
 			return err
 		}
@@ -201,13 +212,13 @@ func (m machine) writeCI(cmd *cobra.Command, c *term.Console, p *ci.Project, s *
 	}
 	for _, change := range changes {
 		switch {
+		case change.Nothing():
+			c.Err.Say(lang.Text{En: "%s is as it should be.", Zh: "%s 已是最新，无需改动。"}, change.Name)
+			continue
 		case f.dryRun:
 			if _, err := fmt.Fprint(cmd.OutOrStdout(), change.Diff()); err != nil {
 				return err
 			}
-			continue
-		case change.Nothing():
-			c.Err.Say(lang.Text{En: "%s is as it should be.", Zh: "%s 已是最新，无需改动。"}, change.Name)
 			continue
 		}
 		if err := change.Write(); err != nil {
@@ -217,8 +228,6 @@ func (m machine) writeCI(cmd *cobra.Command, c *term.Console, p *ci.Project, s *
 	}
 	return nil
 }
-
-var errCINotMerged = errors.New("nothing was changed")
 
 // upwards returns the way back from a folder: "../.." from "a/b".
 func upwards(sub string) string {

@@ -39,6 +39,7 @@ type File struct {
 	Head     string // lines that must stand before everything, outside our marks
 	Mark     string // what begins a comment
 	By       string // the command that wrote it
+	Job      string // of GitLab's: the lines that a job's stage follows; "" elsewhere
 	Sections []Section
 }
 
@@ -67,7 +68,7 @@ func Make(target string, p *Project, o Options) (*Snippet, error) {
 	}
 	maker, ok := makers[target]
 	if !ok {
-		return nil, fmt.Errorf("there is nothing for %q; there are %s", target, strings.Join(Targets(), ", "))
+		return nil, wrong("there is nothing for %q; there are %s", "没有 %q 这个目标；可选：%s", target, strings.Join(Targets(), ", "))
 	}
 	l, err := newPlan(target, p, o)
 	if err != nil {
@@ -167,7 +168,7 @@ func (p *page) put(format string, args ...any) {
 // isOneOf reports whether the value of a choice is known.
 func isOneOf(name, value string, all []string) error {
 	if !slices.Contains(all, value) {
-		return fmt.Errorf("%s %q is not known; there are %s", name, value, strings.Join(all, ", "))
+		return wrong("%s %q is not known; there are %s", "%s 不支持 %q；可选：%s", name, value, strings.Join(all, ", "))
 	}
 	return nil
 }

@@ -136,7 +136,7 @@ func (l *plan) composeGo() string {
 		l.need(place, "GODOWN_TOKEN", l.token())
 	}
 	p.put("  working_dir: /src")
-	p.say("  ", lang.Text{En: "Yours, so that what it writes belongs to you.", Zh: "使用你自己的用户，这样它写出的文件归你所有。"})
+	p.say("  ", lang.Text{En: "It should be you, so that what it writes is yours: if you are not 1000 (id -u, id -g), put UID and GID into .env.", Zh: "应该是你自己的用户，这样它写出的文件归你所有：如果 id -u、id -g 不是 1000，请在 .env 里写上 UID 和 GID。"})
 	p.put("  user: ${UID:-1000}:${GID:-1000}")
 	p.put("  volumes:\n    - .:/src\n    - go:/go")
 	if !l.running() && l.o.Auth == "netrc" {

@@ -49,7 +49,7 @@ func (l *plan) devcontainerCommand(f *File) {
 	keys := []string{"updateContentCommand"}
 	if l.o.Auth == "netrc" {
 		p.say("", lang.Text{En: "Read where it is, and not copied.", Zh: "直接读取原文件，不复制。"})
-		p.put("\"mounts\": [\n\t\"source=${localEnv:HOME}/.netrc,target=/home/vscode/.netrc,type=bind,readonly\"\n],")
+		p.put("\"mounts\": [\n\t\"source=${localEnv:HOME}${localEnv:USERPROFILE}/.netrc,target=/home/vscode/.netrc,type=bind,readonly\"\n],")
 		keys = append(keys, "mounts")
 	}
 	if l.running() && (l.o.Auth == "token" || l.o.Auth == "ssh") {

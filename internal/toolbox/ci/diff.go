@@ -15,11 +15,11 @@ func (c *Change) Diff() string {
 	a, b := linesOf(string(c.Before)), linesOf(string(c.After))
 	steps := align(a, b)
 	var out strings.Builder
-	from := c.Name
+	from := "a/" + c.Name // as git has it, for git apply and patch -p1
 	if !c.Exists {
 		from = "/dev/null"
 	}
-	fmt.Fprintf(&out, "--- %s\n+++ %s\n", from, c.Name)
+	fmt.Fprintf(&out, "--- %s\n+++ b/%s\n", from, c.Name)
 	const around = 3
 	for i, oldLine, newLine := 0, 1, 1; i < len(steps); {
 		first := i

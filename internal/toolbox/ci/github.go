@@ -1,6 +1,7 @@
 package ci
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"strings"
@@ -59,7 +60,7 @@ func (l *plan) setupGo(p *page, version string) {
 	p.put("    - uses: actions/setup-go@%s\n      with:", version)
 	switch {
 	case !l.file || l.o.Go != "":
-		p.put("        go-version: '%s'", strings.TrimSuffix(l.lang, "-rc"))
+		p.put("        go-version: '%s'", cmp.Or(l.exact, l.lang))
 	case l.p.Work:
 		p.put("        go-version-file: %s", path.Join(l.p.Sub, "go.work"))
 	default:
@@ -87,8 +88,8 @@ func (l *plan) keep(p *page, version string) {
 	p.put("    - uses: actions/cache@%s\n      with:", version)
 	p.say("        ", lang.Text{En: "What godown has verified is kept from run to run: after a change of go.sum only new modules are fetched.", Zh: "godown 校验过的文件在各次运行之间保留：go.sum 变了，也只下载新增的模块。"})
 	p.put("        path: |\n          ~/.cache/godown\n          ~/.cache/go-build")
-	p.put("        key: godown-${{ runner.os }}-${{ hashFiles(%s) }}", strings.Join(files, ", "))
-	p.put("        restore-keys: godown-${{ runner.os }}-")
+	p.put("        key: godown-${{ runner.os }}-${{ runner.arch }}-${{ hashFiles(%s) }}", strings.Join(files, ", "))
+	p.put("        restore-keys: godown-${{ runner.os }}-${{ runner.arch }}-")
 }
 
 func (l *plan) githubFetch(p *page) {
@@ -109,7 +110,7 @@ func (l *plan) githubFetch(p *page) {
 	}
 	texts := map[string]lang.Text{"GIT_TOKEN": l.token(), "GODOWN_TOKEN": l.token(), "NETRC_TEXT": netrcText(), "GIT_SSH_KEY": keyText(), "GIT_KNOWN_HOSTS": hostsText()}
 	if len(secrets) > 0 {
-		p.say("    ", lang.Text{En: "Secrets are there for this step alone: what is built and tested cannot read them. (Nor can pull requests from forks.)", Zh: "密钥只在这一步可见，构建和测试的代码读不到。（来自 fork 的合并请求也拿不到。）"})
+		p.say("    ", lang.Text{En: "Secrets are there for this step alone: what is built and tested cannot read them. (Nor can pull requests from forks.)", Zh: "密钥只在这一步可见，构建和测试的代码读不到。（来自 fork 的 PR 也拿不到。）"})
 	} else if l.o.Auth == "oidc" {
 		p.say("    ", lang.Text{En: "After this step nothing needs the server.", Zh: "这一步之后不再需要服务器。"})
 	}

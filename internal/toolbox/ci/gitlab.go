@@ -34,7 +34,7 @@ func (l *plan) gitlab() []File {
 	p.put("go:\n  extends: .godown\n  script:")
 	p.put("    - go build %s", l.all())
 	p.put("    - go test %s", l.all())
-	return []File{{Name: ".gitlab-ci.yml", Style: YAML, Mark: "#", Sections: []Section{{Keys: []string{".godown", "go"}, Text: p.String()}}}}
+	return []File{{Name: ".gitlab-ci.yml", Style: YAML, Mark: "#", Job: "go:\n  extends: .godown\n", Sections: []Section{{Keys: []string{".godown", "go"}, Text: p.String()}}}}
 }
 
 func (l *plan) gitlabCache(p *page) {

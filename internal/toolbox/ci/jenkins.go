@@ -24,11 +24,19 @@ func (l *plan) jenkins() []File {
 	}
 	p.say("        ", lang.Text{En: "Kept with the workspace from build to build.", Zh: "随工作区在各次构建之间保留。"})
 	p.put("        GOCACHE = \"${WORKSPACE}/.cache/go-build\"")
+	var flags []string
 	if l.running() {
 		p.put("        GODOWN_DATA = \"${WORKSPACE}/.cache/godown\"")
 	} else {
 		p.put("        GOMODCACHE = \"${WORKSPACE}/.cache/mod\"")
-		p.put("        GOFLAGS = '-modcacherw'")
+		flags = append(flags, "-modcacherw")
+	}
+	if l.packages(true) != "" {
+		p.say("        ", lang.Text{En: "Git would not tell root of a clone that is another user's, and go build would fail.", Zh: "以 root 运行时，git 会拒绝读取属于其他用户的仓库，go build 会因此失败。"})
+		flags = append(flags, "-buildvcs=false")
+	}
+	if flags != nil {
+		p.put("        GOFLAGS = '%s'", strings.Join(flags, " "))
 	}
 	p.say("        ", lang.Text{En: "The user that Jenkins runs the container as has no home.", Zh: "Jenkins 在容器里使用的用户没有主目录。"})
 	p.put("        HOME = \"${WORKSPACE_TMP}\"")

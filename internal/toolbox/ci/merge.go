@@ -53,7 +53,12 @@ func Merge(f File, old []byte, parse ParseYAML) ([]byte, error) {
 	if len(bytes.TrimSpace(old)) == 0 {
 		return []byte(f.Text()), nil
 	}
-	text, lines := string(old), "\n"
+	// Windows' editors begin a file with a mark that is no part of its text.
+	text, bom := strings.CutPrefix(string(old), byteOrderMark)
+	lines, start := "\n", ""
+	if bom {
+		start = byteOrderMark
+	}
 	if n := strings.Count(text, "\n"); n > 0 && strings.Count(text, "\r\n") == n {
 		text, lines = strings.ReplaceAll(text, "\r\n", "\n"), "\r\n"
 	}
@@ -81,8 +86,10 @@ func Merge(f File, old []byte, parse ParseYAML) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []byte(strings.ReplaceAll(merged, "\n", lines)), nil
+	return []byte(start + strings.ReplaceAll(merged, "\n", lines)), nil
 }
+
+const byteOrderMark = "\ufeff"
 
 // take takes our blocks out of a text, and says before which line of what is left each was.
 func (f *File) take(text string) (rest string, blocks map[string]int, err error) {
@@ -151,6 +158,12 @@ func (f *File) mergeYAML(rest string, blocks map[string]int, parse ParseYAML) (s
 	}
 	if before != nil && (before.Pairs == nil || before.Flow) {
 		return "", f.refuse("at its top it has no mapping of one key a line", "顶层不是每行一个键的映射")
+	}
+	fit := *f
+	f = &fit
+	f.Sections = slices.Clone(f.Sections)
+	for i, s := range f.Sections {
+		f.Sections[i] = f.inStage(s, before)
 	}
 	count := strings.Count(rest, "\n")
 	var edits []edit

@@ -120,6 +120,7 @@ func TestMergeRefuses(t *testing.T) {
 		{"twice the same key", "compose", "a: 1\na: 2\n", "no YAML"},
 		{"a damaged mark", "compose", "# godown ci: begin (x)\nservices:\n", "damaged at line 2"},
 		{"two marks", "gitlab", "# godown ci: begin (x)\n# godown ci: end\n# godown ci: begin (x)\n# godown ci: end\n", "damaged at line 3"},
+		{"the end of another", "compose", "# godown ci: begin services (x)\nservices:\n# godown ci: end volumes\n", "damaged at line 3"},
 		{"our key outside too", "compose", "# godown ci: begin (x)\n# godown ci: end\nservices:\n  x: {image: y}\n", "outside of our marks"},
 		{"no JSON", "devcontainer", "{", "no JSON"},
 		{"a list", "devcontainer", "[]", "no JSON"},
@@ -146,7 +147,7 @@ func TestWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := c.Diff(); !strings.HasPrefix(diff, "--- /dev/null\n+++ compose.yaml\n@@ -0,0 +1,") {
+	if diff := c.Diff(); !strings.HasPrefix(diff, "--- /dev/null\n+++ b/compose.yaml\n@@ -0,0 +1,") {
 		t.Error(diff)
 	}
 	if _, err := os.Stat(name); err == nil {
@@ -201,8 +202,8 @@ func TestDiff(t *testing.T) {
 	before := "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n16\n17\n18\n19\n20"
 	after := "1\n2\nnew\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n16\n17\n18\n20\n"
 	c := ci.Change{Name: "f", Exists: true, Before: []byte(before), After: []byte(after)}
-	want := `--- f
-+++ f
+	want := `--- a/f
++++ b/f
 @@ -1,5 +1,6 @@
  1
  2

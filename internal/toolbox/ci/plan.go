@@ -1,8 +1,6 @@
 package ci
 
 import (
-	"errors"
-	"fmt"
 	"go/version"
 	"net/url"
 	"path"
@@ -44,6 +42,7 @@ type plan struct {
 	o       Options
 	private []string
 	lang    string // version of Go in the names of images, such as "1.26"
+	exact   string // the same as semantic versions have it where it is a candidate: "1.27.0-rc.1"; else ""
 	file    bool   // go.mod names that version
 	notes   []lang.Text
 }
@@ -53,14 +52,13 @@ func newPlan(target string, p *Project, o Options) (*plan, error) {
 	if l.o.Auth == "" {
 		l.o.Auth = "none"
 	}
-	if err := errors.Join(isOneOf("--auth", l.o.Auth, Auths()), l.checkServer(), l.checkVariant(), l.checkPackage()); err != nil {
+	if err := isOneOf("--auth", l.o.Auth, Auths()); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(l.choosePrivate(), l.chooseGo()); err != nil {
-		return nil, err
-	}
-	if err := l.checkAuth(); err != nil {
-		return nil, err
+	for _, step := range []func() error{l.checkServer, l.checkVariant, l.checkPackage, l.choosePrivate, l.chooseGo, l.checkAuth} {
+		if err := step(); err != nil {
+			return nil, err
+		}
 	}
 	l.remark()
 	return l, nil
@@ -70,10 +68,10 @@ func newPlan(target string, p *Project, o Options) (*plan, error) {
 func (l *plan) checkServer() error {
 	if l.o.SumDB != "" {
 		if l.o.Server == "" {
-			return errors.New("--sumdb is the checksum database of a server; name that with --server URL")
+			return wrong("--sumdb is the checksum database of a server; name that with --server URL", "--sumdb 是服务器自己的校验和数据库；请同时用 --server URL 指明服务器")
 		}
 		if !regexp.MustCompile(`^[A-Za-z0-9.:/_-]+(\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+)?( https://[A-Za-z0-9.:/_-]+)?$`).MatchString(l.o.SumDB) {
-			return errors.New("--sumdb is not the line of a checksum database, NAME+HASH+KEY as 'godown sumdb key --quiet' prints it")
+			return wrong("--sumdb is not the line of a checksum database, NAME+HASH+KEY as 'godown sumdb key --quiet' prints it", "--sumdb 不是校验和数据库的 NAME+HASH+KEY 一行；请使用 godown sumdb key --quiet 的输出")
 		}
 	}
 	if l.o.Server == "" {
@@ -81,20 +79,20 @@ func (l *plan) checkServer() error {
 	}
 	u, err := url.Parse(l.o.Server)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return errors.New("--server is not the URL of a server such as https://goproxy.corp.example")
+		return wrong("--server is not the URL of a server such as https://goproxy.corp.example", "--server 不是服务器的 URL；请写成 https://goproxy.corp.example 这样的形式")
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("--server has a user, a password or a query in it, which would be written into files that many can read; give the bare URL, and --auth token or --auth netrc")
+		return wrong("--server has a user, a password or a query in it, which would be written into files that many can read; give the bare URL, and --auth token or --auth netrc", "--server 里带有用户名、密码或查询参数，会写进很多人都能读到的文件；请只给 URL，再用 --auth token 或 --auth netrc")
 	}
 	if !regexp.MustCompile(`^https?://[A-Za-z0-9._:/\[\]~-]+$`).MatchString(l.o.Server) {
-		return fmt.Errorf("--server %q has characters that would have to be quoted differently in each file", l.o.Server)
+		return wrong("--server %q has characters that would have to be quoted differently in each file", "--server %q 含有特殊字符，各种文件里的引用规则不同，无法安全写入", l.o.Server)
 	}
 	l.o.Server = strings.TrimRight(l.o.Server, "/")
 	if host := u.Hostname(); host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.") {
-		return fmt.Errorf("--server %s is this machine's own; a job or a container is another machine: name the server as others reach it, or leave --server away for 'godown run'", l.o.Server)
+		return wrong("--server %s is this machine's own; a job or a container is another machine: name the server as others reach it, or leave --server away for 'godown run'", "--server %s 是本机地址，而作业或容器是另一台机器：请写别的机器访问它的地址，或去掉 --server 改用 godown run", l.o.Server)
 	}
 	if u.Scheme == "http" && l.o.Auth != "none" {
-		return fmt.Errorf("the go command shows a credential over https only, and --server is http; put TLS in front of it, or use --auth none")
+		return wrong("the go command shows a credential over https only, and --server is http; put TLS in front of it, or use --auth none", "go 命令只通过 https 发送凭据，而 --server 是 http；请给服务器加上 TLS，或使用 --auth none")
 	}
 	return nil
 }
@@ -108,44 +106,44 @@ func (l *plan) checkVariant() error {
 	}
 	switch {
 	case l.target == "docker" && l.o.Variant == "scratch" && l.p.CGO:
-		return errors.New("the program uses C (import \"C\") and so needs a C library, which --variant scratch has not; take distroless or alpine")
+		return wrong("the program uses C (import \"C\", or a module that does) and so needs a C library, which --variant scratch has not; take distroless or alpine", "程序用到了 C（import \"C\"，或依赖这样的模块），需要 C 库，而 --variant scratch 里没有；请用 distroless 或 alpine")
 	case l.target == "docker", l.o.Variant == "alpine" && (l.target == "gitlab" || l.target == "jenkins"):
 		return nil
 	case l.target == "gitlab" || l.target == "jenkins":
-		return fmt.Errorf("--variant %s is an image to run a program in, without a shell; %s jobs need one to build in: alpine, or none", l.o.Variant, l.target)
+		return wrong("--variant %s is an image to run a program in, without a shell; %s jobs need one to build in: alpine, or none", "--variant %s 是运行程序用的镜像，没有 shell；%s 的作业需要能构建的镜像：用 alpine，或不写", l.o.Variant, l.target)
 	}
-	return fmt.Errorf("--variant is about base images, of which 'godown ci %s' has no choice", l.target)
+	return wrong("--variant is about base images, of which 'godown ci %s' has no choice", "--variant 用来选择基础镜像，godown ci %s 没有这个选择", l.target)
 }
 
 func (l *plan) checkPackage() error {
 	if l.o.Package == "" {
 		if l.target == "docker" && len(l.p.Mains) == 0 {
-			return errors.New("there is no main package in the project, so there is nothing to put into an image; name one with --package ./cmd/x")
+			return wrong("there is no main package in the project, so there is nothing to put into an image; a library is built and tested by 'godown ci github', gitlab, gitea or jenkins", "项目里没有 main 包，没有可以放进镜像的程序；库请用 godown ci github、gitlab、gitea 或 jenkins 来构建和测试")
 		}
 		return nil
 	}
 	if l.target != "docker" {
-		return fmt.Errorf("--package is what an image is made of; 'godown ci %s' builds all", l.target)
+		return wrong("--package is what an image is made of; 'godown ci %s' builds all", "--package 指定镜像里装的程序；godown ci %s 会构建全部", l.target)
 	}
 	rel := path.Clean(strings.TrimPrefix(l.o.Package, "./"))
 	if !plainPath(rel) {
-		return fmt.Errorf("--package %q is not a folder of the project such as ./cmd/x", l.o.Package)
+		return wrong("--package %q is not a folder of the project such as ./cmd/x", "--package %q 不是项目里的目录；请写成 ./cmd/x 这样的形式", l.o.Package)
 	}
 	l.o.Package = "./" + rel
 	if rel == "." {
 		l.o.Package = "."
 	}
 	if !slices.Contains(l.p.Mains, l.o.Package) {
-		return fmt.Errorf("%s is no main package of the project; there are %s", l.o.Package, orNone(l.p.Mains))
+		return wrong("%s is no main package of the project; there are %s", "%s 不是项目的 main 包；有：%s", l.o.Package, orNone(l.p.Mains))
 	}
 	return nil
 }
 
-func orNone(all []string) string {
+func orNone(all []string) lang.Text {
 	if len(all) == 0 {
-		return "none"
+		return lang.Text{En: "none", Zh: "（无）"}
 	}
-	return strings.Join(all, ", ")
+	return lang.Same(strings.Join(all, ", "))
 }
 
 func (l *plan) choosePrivate() error {
@@ -168,7 +166,7 @@ func (l *plan) choosePrivate() error {
 	}
 	for _, pattern := range l.private {
 		if _, err := path.Match(pattern, ""); err != nil || !regexp.MustCompile(`^[A-Za-z0-9._~*?/\[\]-]+$`).MatchString(pattern) {
-			return fmt.Errorf("%q is no pattern of module paths such as git.corp.example or *.corp.example/team", pattern)
+			return wrong("%q is no pattern of module paths such as git.corp.example or *.corp.example/team", "%q 不是模块路径的模式；请写成 git.corp.example 或 *.corp.example/team 这样的形式", pattern)
 		}
 	}
 	return nil
@@ -185,18 +183,18 @@ func (l *plan) chooseGo() error {
 		l.file = want != "" && !older(want, oldest)
 	}
 	if given != "" && !version.IsValid("go"+given) {
-		return fmt.Errorf("--go %q is no version of Go such as 1.26 or 1.26.1", l.o.Go)
+		return wrong("--go %q is no version of Go such as 1.26 or 1.26.1", "--go %q 不是 Go 版本；请写成 1.26 或 1.26.1 这样的形式", l.o.Go)
 	}
 	if given != "" {
 		for _, m := range l.p.Modules {
 			if older(given, m.Go) && (strings.Count(given, ".") > 1 || older(minor(given), minor(m.Go))) {
-				return fmt.Errorf("--go %s is older than go %s, which %s demands", given, m.Go, path.Join(m.Dir, "go.mod"))
+				return wrong("--go %s is older than go %s, which %s demands", "--go %s 比 go %s 旧，而 %s 要求后者", given, m.Go, path.Join(m.Dir, "go.mod"))
 			}
 		}
 	}
 	if want == "" || older(want, oldest) {
 		if given != "" {
-			return fmt.Errorf("--go %s is too old: godown is fetched with Go %s or newer", given, oldest)
+			return wrong("--go %s is too old: godown is fetched with Go %s or newer", "--go %s 太旧：安装 godown 需要 Go %s 或更新的版本", given, oldest)
 		}
 		if want != "" {
 			l.notes = append(l.notes, lang.Text{En: "go.mod says go %s, which is the least that will do, and for which no images are kept up. Go %s is used; --go names another.", Zh: "go.mod 写的是 go %s，这是最低要求，而且该版本的镜像早已不再维护。这里使用 Go %s；用 --go 可以指定别的版本。"}.With(want, minor(l.o.Here)))
@@ -206,6 +204,9 @@ func (l *plan) chooseGo() error {
 	l.lang = minor(want)
 	if given != "" {
 		l.lang = tag(given)
+	}
+	if base, n, ok := strings.Cut(want, "rc"); ok {
+		l.exact = base + ".0-rc." + n
 	}
 	return nil
 }
@@ -242,21 +243,24 @@ func (l *plan) checkAuth() error {
 	switch l.o.Auth {
 	case "oidc":
 		if l.o.Server == "" {
-			return errors.New("--auth oidc shows a server who the job is, and there is none: add --server URL; git hosts take a token, netrc or an ssh key")
+			return wrong("--auth oidc shows a server who the job is, and there is none: add --server URL; git hosts take a token, netrc or an ssh key", "--auth oidc 用来向服务器证明作业身份，但没有指定服务器：请加上 --server URL；git 主机请用 token、netrc 或 ssh")
 		}
 		if l.target != "github" && l.target != "gitlab" {
-			return fmt.Errorf("%s gives its jobs no OIDC token of their own; use --auth token, with a token that the job gets as a secret", l.target)
+			return wrong("%s gives its jobs no OIDC token of their own; use --auth token, with a token that the job gets as a secret", "%s 不给作业发放 OIDC 令牌；请用 --auth token，把令牌作为密钥交给作业", l.target)
 		}
 	case "ssh":
 		if l.o.Server != "" {
-			return errors.New("behind a server nobody but the server speaks with git hosts, so --auth ssh has no use; a client shows the server a token, netrc or OIDC")
+			return wrong("behind a server nobody but the server speaks with git hosts, so --auth ssh has no use; a client shows the server a token, netrc or OIDC", "使用服务器时，只有服务器会访问 git 主机，--auth ssh 没有用处；客户端向服务器出示的是 token、netrc 或 oidc")
 		}
 	}
 	if command := l.o.Auth == "token" || l.o.Auth == "oidc"; command && l.o.Server != "" && older(l.lang, goauth) {
-		return fmt.Errorf("--auth %s is a GOAUTH command, which Go has since %s, and this builds with %s; use --auth netrc, or --go %[2]s or newer", l.o.Auth, goauth, l.lang)
+		return wrong("--auth %s is a GOAUTH command, which Go has since %s, and this builds with %s; use --auth netrc, or --go %[2]s or newer", "--auth %s 依靠 GOAUTH 命令，Go %s 起才支持，而这里用 %s 构建；请用 --auth netrc，或 --go %[2]s 及更新的版本", l.o.Auth, goauth, l.lang)
+	}
+	if l.p.Vendor && l.o.Auth != "none" && l.target != "compose" && l.target != "devcontainer" {
+		return wrong("--auth %s would be of no use: there is a vendor folder, from which the go command builds without a download", "--auth %s 没有用处：项目里有 vendor 目录，go 命令直接用它构建，不会下载", l.o.Auth)
 	}
 	if l.o.Server == "" && l.o.Auth != "none" && len(l.private) == 0 && l.target != "devcontainer" {
-		return fmt.Errorf("--auth %s is for the hosts of private modules, and none are known here; name them with --private", l.o.Auth)
+		return wrong("--auth %s is for the hosts of private modules, and none are known here; name them with --private", "--auth %s 用于私有模块所在的主机，但这里没有已知的私有模块；请用 --private 指明", l.o.Auth)
 	}
 	return nil
 }
@@ -265,6 +269,12 @@ func (l *plan) checkAuth() error {
 func (l *plan) remark() {
 	if l.running() && len(l.private) > 0 && l.o.Auth == "none" && l.target != "devcontainer" && !l.p.Vendor {
 		l.notes = append(l.notes, lang.Text{En: "Private modules (%s) come from their git hosts, which want a credential: --auth token, netrc or ssh.", Zh: "私有模块（%s）直接从 git 主机获取，那里需要凭据：请加 --auth token、netrc 或 ssh。"}.With(strings.Join(l.private, ", ")))
+	}
+	for _, name := range l.p.Missing {
+		l.notes = append(l.notes, lang.Text{En: "%s is here but not in the repository (it lies outside, or .gitignore names it), so a checkout does not have it: it is left out.", Zh: "本地有 %s，但它不在仓库里（位于仓库之外，或被 .gitignore 忽略），检出的代码中不会有它，所以没有采用。"}.With(name))
+	}
+	if len(l.p.CModules) > 0 {
+		l.notes = append(l.notes, lang.Text{En: "%s needs C, so C is compiled (CGO_ENABLED=1).", Zh: "%s 依赖 C，因此启用 cgo（CGO_ENABLED=1）。"}.With(strings.Join(l.p.CModules, ", ")))
 	}
 	if l.p.Vendor {
 		l.notes = append(l.notes, lang.Text{En: "There is a vendor folder: the go command builds from it and downloads nothing, so the steps that download are left out.", Zh: "项目里有 vendor 目录：go 命令直接用它构建，不会下载任何模块，所以省略了下载步骤。"})

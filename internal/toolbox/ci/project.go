@@ -25,10 +25,12 @@ type Project struct {
 	WorkSum  bool     // there is a go.work.sum
 	Modules  []Module // the main module, or those of the workspace
 	Mains    []string // the main packages, as ./cmd/x, seen from Dir
-	CGO      bool     // a file of the program imports "C"
+	CGO      bool     // a file of the program imports "C", or a module does that is nothing without
+	CModules []string // those modules
 	TestCGO  bool     // one of a test does
 	Vendor   bool     // there is a vendor folder: nothing is downloaded
 	Requires []string // the paths of all modules that are required
+	Missing  []string // files that are here, but that a checkout would not have: they are not counted
 }
 
 // A Module is a main module.
@@ -57,28 +59,40 @@ func Detect(dir, gowork string) (*Project, error) {
 		work = gowork
 	}
 	p := &Project{Sub: "."}
+	top := above(dir, ".git")
+	if top != "" {
+		top = filepath.Dir(top)
+	}
+	if work != "" && mod != "" && !inCheckout(top, work) {
+		// Most keep go.work for themselves: beside several clones, or in .gitignore.
+		p.Missing, work = append(p.Missing, "go.work"), ""
+	}
 	switch {
 	case work != "":
 		p.Dir, p.Work = filepath.Dir(work), true
-		err = p.readWork(work)
+		err = p.readWork(work, mod)
 	case mod != "":
 		p.Dir = filepath.Dir(mod)
 		err = p.readModule(".")
 	default:
-		return nil, fmt.Errorf("there is no go.mod in %s or above; start it in a Go project", dir)
+		return nil, wrong("there is no go.mod in %s or above; start it in a Go project", "%s 及其上级目录里都没有 go.mod；请在 Go 项目里运行", dir)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if top := above(p.Dir, ".git"); top != "" {
-		if sub, err := filepath.Rel(filepath.Dir(top), p.Dir); err == nil {
+	if top != "" {
+		if sub, err := filepath.Rel(top, p.Dir); err == nil && filepath.IsLocal(sub) {
 			p.Sub = filepath.ToSlash(sub)
 		}
 	}
 	if !plainPath(p.Sub) {
-		return nil, fmt.Errorf("the folder %q has a name that would have to be quoted differently in each file; give it a plain one", p.Sub)
+		return nil, wrong("the folder %q has a name that would have to be quoted differently in each file; give it a plain one", "目录名 %q 含有特殊字符，各种文件里的引用规则不同；请改成普通的名字", p.Sub)
 	}
-	p.Vendor = exists(filepath.Join(p.Dir, "vendor", "modules.txt"))
+	if vendor := filepath.Join(p.Dir, "vendor"); exists(filepath.Join(vendor, "modules.txt")) {
+		if p.Vendor = inCheckout(top, vendor); !p.Vendor {
+			p.Missing = append(p.Missing, "vendor")
+		}
+	}
 	p.WorkSum = p.Work && exists(filepath.Join(p.Dir, "go.work.sum"))
 	slices.Sort(p.Requires)
 	p.Requires = slices.Compact(p.Requires)
@@ -104,7 +118,8 @@ func exists(name string) bool {
 	return err == nil
 }
 
-func (p *Project) readWork(name string) error {
+// readWork reads a go.work. It has to use the module that mod is the go.mod of, if there is one.
+func (p *Project) readWork(name, mod string) error {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return fmt.Errorf("the workspace: %w", err)
@@ -116,14 +131,18 @@ func (p *Project) readWork(name string) error {
 	for _, use := range f.Use {
 		dir := path.Clean(filepath.ToSlash(use.Path))
 		if !local(dir) {
-			return fmt.Errorf("%s uses %s, which is outside of %s: a checkout or a build context would not have it", name, use.Path, p.Dir)
+			return wrong("%s uses %s, which is outside of %s: a checkout or a build context would not have it", "%s 引用了 %s，它在 %s 之外：检出的代码或构建上下文里不会有它", name, use.Path, p.Dir)
 		}
 		if err := p.readModule(dir); err != nil {
 			return err
 		}
 	}
 	if len(p.Modules) == 0 {
-		return fmt.Errorf("%s uses no module", name)
+		return wrong("%s uses no module", "%s 没有引用任何模块", name)
+	}
+	if rel, err := filepath.Rel(p.Dir, filepath.Dir(mod)); mod != "" && err == nil && filepath.IsLocal(rel) &&
+		!slices.ContainsFunc(p.Modules, func(m Module) bool { return m.Dir == filepath.ToSlash(rel) }) {
+		return wrong("%s does not use the module in %s, which the go command would not build: 'go work use' adds it, and GOWORK=off leaves the workspace out", "%s 没有引用 %s 里的模块，go 命令不会构建它：用 go work use 把它加进去，或设 GOWORK=off 不用工作区", name, filepath.ToSlash(rel))
 	}
 	if f.Go != nil {
 		p.Modules[0].Go = later(p.Modules[0].Go, f.Go.Version)
@@ -145,10 +164,10 @@ func (p *Project) readModule(dir string) error {
 		return err
 	}
 	if f.Module == nil {
-		return fmt.Errorf("%s does not say which module it is", name)
+		return wrong("%s does not say which module it is", "%s 没有 module 一行", name)
 	}
 	if !plainPath(dir) {
-		return fmt.Errorf("the folder %q of a module has a name that would have to be quoted differently in each file; give it a plain one", dir)
+		return wrong("the folder %q of a module has a name that would have to be quoted differently in each file; give it a plain one", "模块目录 %q 的名字含有特殊字符，各种文件里的引用规则不同；请改成普通的名字", dir)
 	}
 	m := Module{Dir: dir, Path: f.Module.Mod.Path, Sum: exists(filepath.Join(filepath.Dir(name), "go.sum"))}
 	if f.Go != nil {
@@ -167,9 +186,24 @@ func (p *Project) readModule(dir string) error {
 	}
 	for _, r := range f.Require {
 		p.Requires = append(p.Requires, r.Mod.Path)
+		if !r.Indirect {
+			p.needC(r.Mod.Path)
+		}
 	}
 	p.Modules = append(p.Modules, m)
 	return nil
+}
+
+// needC notes a required module that compiles without C, but then fails when it is used.
+func (p *Project) needC(name string) {
+	prefix, _, _ := module.SplitPathVersion(name)
+	if slices.Contains([]string{
+		"github.com/mattn/go-sqlite3", "gorm.io/driver/sqlite", "github.com/confluentinc/confluent-kafka-go", "github.com/godror/godror",
+		"github.com/marcboeker/go-duckdb", "github.com/linxGnu/grocksdb", "gocv.io/x/gocv", "github.com/h2non/bimg", "github.com/DataDog/zstd", "github.com/veandco/go-sdl2",
+	}, prefix) && !slices.Contains(p.CModules, name) {
+		p.CModules = append(p.CModules, name)
+		p.CGO, p.TestCGO = true, true
+	}
 }
 
 func local(dir string) bool { return filepath.IsLocal(filepath.FromSlash(dir)) || dir == "." }
@@ -301,6 +335,9 @@ func (p *Project) suspects(private []string) []string {
 	for _, name := range p.Requires {
 		host, _, _ := strings.Cut(name, "/")
 		first, _, _ := strings.Cut(host, ".")
+		if !regexp.MustCompile(`^[A-Za-z0-9.-]+(:[0-9]+)?$`).MatchString(host) {
+			continue // no host, and nothing for a terminal
+		}
 		if slices.Contains([]string{"git", "gitlab", "gitea", "gerrit", "stash", "bitbucket", "forgejo"}, first) && host != "bitbucket.org" &&
 			!slices.Contains(public, host) && !slices.Contains(hosts, host) && !module.MatchPrefixPatterns(strings.Join(private, ","), name) {
 			hosts = append(hosts, host)

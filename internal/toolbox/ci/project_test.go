@@ -1,6 +1,7 @@
 package ci_test
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -44,6 +45,11 @@ package main
 	}
 	if p.CGO || !p.TestCGO || p.Vendor || p.Work || len(p.Modules) != 1 || p.Modules[0].Go != "1.25.3" || !p.Modules[0].Sum {
 		t.Errorf("%+v", p)
+	}
+
+	p = detect(t, "-- go.mod --\nmodule x\n-- app/main.go --\npackage main\n-- cmd/z/main.go --\npackage main\n-- hack/a/main.go --\npackage main\n")
+	if want := []string{"./cmd/z", "./app", "./hack/a"}; !slices.Equal(p.Mains, want) {
+		t.Errorf("main packages %q, want %q", p.Mains, want)
 	}
 
 	p = detect(t, space)
@@ -154,6 +160,9 @@ func TestRefuses(t *testing.T) {
 		s, err := ci.Make(c.target, detect(t, shop), c.o)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3cret@") || strings.Contains(err.Error(), "=s3cret") || strings.Contains(err.Error(), "+s3cret") {
 			t.Errorf("%s %+v: %v, want %q\n%v", c.target, c.o, err, c.want, s)
+		}
+		if w, ok := errors.AsType[*ci.Wrong](err); !ok || w.Why.Zh == w.Why.En || strings.Contains(w.Why.Zh, "%!") || strings.Contains(w.Why.En, "%!") {
+			t.Errorf("%v is not said in Chinese: %+v", err, w)
 		}
 	}
 	library := "-- go.mod --\nmodule example.com/x\ngo 1.23.0\n-- x.go --\npackage x\n"

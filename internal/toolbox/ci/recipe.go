@@ -62,7 +62,8 @@ func (l *plan) fetch(v vault) []string {
 	temporary := []string{"umask 077", `dir=$(mktemp -d)`, `trap 'rm -rf "$dir"' EXIT`}
 	keep := func(name, file string) []string {
 		if v.files {
-			return []string{fmt.Sprintf(`install -m 600 "$%s" "$dir/%s"`, name, file)}
+			// With a line feed at the end, without which ssh takes no key: a variable of GitLab's may have lost it.
+			return []string{fmt.Sprintf(`{ cat "$%s"; echo; } > "$dir/%s"`, name, file)}
 		}
 		return []string{fmt.Sprintf(`printf '%%s\n' "$%s" > "$dir/%s"`, name, file)}
 	}
@@ -190,7 +191,7 @@ func (l *plan) kind(host string) string {
 
 // scalar writes a value of YAML.
 func scalar(s string) string {
-	if regexp.MustCompile(`^[A-Za-z/.$][A-Za-z0-9/.,:@+=_${}()* -]*$`).MatchString(s) && !strings.Contains(s, ": ") && !strings.HasSuffix(s, ":") && !strings.HasSuffix(s, " ") &&
+	if regexp.MustCompile(`^[A-Za-z/.$][A-Za-z0-9/.,:@+=_${}()*'" -]*$`).MatchString(s) && !strings.Contains(s, ": ") && !strings.HasSuffix(s, ":") && !strings.HasSuffix(s, " ") &&
 		!slices.Contains([]string{"on", "off", "yes", "no", "true", "false", "null", "y", "n"}, strings.ToLower(s)) {
 		return s
 	}

@@ -32,12 +32,17 @@ func Plan(f File, path string, parse ParseYAML) (*Change, error) {
 		c.Path = target
 	}
 	info, err := os.Stat(c.Path)
+	link, _ := os.Lstat(c.Path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && link != nil:
+		return nil, f.refuse("it is a link to what is not there", "它是一个符号链接，但指向的文件不存在")
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
 		return nil, f.refuse("it is no file", "它不是普通文件")
+	case info.Mode().Perm()&0o200 == 0:
+		return nil, f.refuse("it is read-only", "它是只读文件")
 	case info.Size() > maxFile:
 		return nil, f.refuse("it is larger than 4 MiB", "它超过了 4 MiB")
 	default:
