@@ -100,18 +100,21 @@ zip 文件逐个镜像依次下载，互不争抢带宽。
 func benchGroups() []string { return append(mirror.Groups(), mirror.Default) }
 
 // check refuses flags that do not go together.
-func (f *benchFlags) check() error {
+func (f *benchFlags) check(m machine) error {
 	switch {
 	case f.asJSON && f.asCSV:
-		return errors.New("--json and --csv are two forms of the same output; choose one")
+		return errors.New(m.say("--json and --csv are two forms of the same output; choose one", "--json 与 --csv 是同一份输出的两种格式，只能选一个"))
 	case f.watch != 0 && f.watch < leastWatch:
-		return fmt.Errorf("flag --watch: %v is shorter than %v, which would be impolite", f.watch, leastWatch)
+		return fmt.Errorf(m.say("flag --watch: %v is shorter than %v, which would be impolite", "参数 --watch：%v 短于 %v，会给镜像添麻烦"), f.watch, leastWatch)
 	case f.watch != 0 && f.set:
-		return errors.New("--set and --watch do not go together: a setting that changes by itself surprises")
+		return errors.New(m.say("--set and --watch do not go together: a setting that changes by itself surprises", "--set 不能与 --watch 同用：设置不应自己变来变去"))
 	}
 	if f.page != "" {
 		if info, err := os.Stat(filepath.Dir(f.page)); err != nil || !info.IsDir() {
-			return fmt.Errorf("flag --html: there is no folder %s for the page", filepath.Dir(f.page))
+			return fmt.Errorf(m.say("flag --html: there is no folder %s for the page", "参数 --html：没有可以放网页的文件夹 %s"), filepath.Dir(f.page))
+		}
+		if info, err := os.Stat(f.page); err == nil && info.IsDir() {
+			return fmt.Errorf(m.say("flag --html: %s is a folder; name a file in it", "参数 --html：%s 是文件夹，请写出其中的文件名"), f.page)
 		}
 	}
 	return nil
@@ -119,7 +122,7 @@ func (f *benchFlags) check() error {
 
 // benchPlan returns what is to be measured, and the word at the end of the GOPROXY in force.
 func (m machine) benchPlan(ctx context.Context, f *benchFlags, args []string) (plan gauge.Plan, tail string, err error) {
-	if err := f.check(); err != nil {
+	if err := f.check(m); err != nil {
 		return plan, "", err
 	}
 	settings := &goSettings{machine: m}
@@ -132,9 +135,18 @@ func (m machine) benchPlan(ctx context.Context, f *benchFlags, args []string) (p
 		tail = list[len(list)-1].Word
 	}
 	plan = gauge.Plan{Modules: gauge.Modules(), Lists: gauge.Lists(), Light: f.watch != 0, Proxy: http.ProxyFromEnvironment, NoSumDB: text("GONOSUMDB")}
+	if plan.Light {
+		plan.Records = gauge.NewRecords() // else each measurement would fetch the same records
+	}
+	plan.Own = ownProxies(ctx, settings, text("GOPROXY"))
 	if len(f.modules) > 0 {
-		private := text("GONOPROXY") + "," + text("GOPRIVATE")
-		if plan.Modules, plan.Lists, err = benchModules(f.modules, private, args); err != nil {
+		hidden := func(path string) bool {
+			if named(args, gauge.FromEnvironment) && module.MatchPrefixPatterns(text("GONOPROXY"), path) {
+				return true // the go command would not ask that GOPROXY for it, either
+			}
+			return named(args, benchGroups()...) && module.MatchPrefixPatterns(text("GONOPROXY")+","+text("GOPRIVATE"), path)
+		}
+		if plan.Modules, plan.Lists, err = m.benchModules(f.modules, hidden); err != nil {
 			return plan, "", err
 		}
 	}
@@ -151,16 +163,45 @@ func (m machine) benchPlan(ctx context.Context, f *benchFlags, args []string) (p
 	return plan, tail, err
 }
 
-// benchModules parses --module. What is private is asked of those only who are named by their URLs.
-func benchModules(texts []string, private string, args []string) (mods []gauge.Module, lists []string, err error) {
+// named reports whether arguments name one of some groups, as no arguments at all do.
+func named(args []string, groups ...string) bool {
+	return len(args) == 0 || slices.ContainsFunc(args, func(a string) bool { return slices.Contains(groups, a) })
+}
+
+// ownProxies returns those of a GOPROXY that are in no preset, as they may be shown.
+func ownProxies(ctx context.Context, settings *goSettings, goproxy string) (own []string) {
+	list, err := godown.ParseGOPROXY(goproxy)
+	if err != nil {
+		return nil
+	}
+	presets, _ := settings.builtIn(ctx) // if they are not known, the proxy counts as one's own
+	for _, group := range mirror.Groups() {
+		for _, p := range mirror.Presets(group) {
+			presets = append(presets, p.URL)
+		}
+	}
+	for _, e := range list {
+		if e.URL == nil || slices.ContainsFunc(presets, func(p string) bool {
+			u, err := url.Parse(p)
+			return err == nil && strings.EqualFold(gauge.Shown(u), gauge.Shown(e.URL))
+		}) {
+			continue
+		}
+		own = append(own, gauge.Shown(e.URL))
+	}
+	return own
+}
+
+// benchModules parses --module. What is hidden from one of the mirrors is asked of none.
+func (m machine) benchModules(texts []string, hidden func(path string) bool) (mods []gauge.Module, lists []string, err error) {
 	for _, text := range texts {
 		mod, err := gauge.ParseModule(text)
 		if err != nil {
 			return nil, nil, fmt.Errorf("flag --module: %w", err)
 		}
-		named := len(args) > 0 && !slices.ContainsFunc(args, func(a string) bool { return slices.Contains(benchGroups(), a) })
-		if module.MatchPrefixPatterns(private, mod.Path) && !named {
-			return nil, nil, fmt.Errorf("flag --module: %s is private here (GOPRIVATE, GONOPROXY), and public mirrors would learn its name; say which mirrors may be asked: godown bench --module %[1]s@%s URL", mod.Path, mod.Version)
+		if hidden(mod.Path) {
+			return nil, nil, fmt.Errorf(m.say("flag --module: %s is private here (GOPRIVATE, GONOPROXY), and mirrors would learn its name; say by their URLs which may be asked: godown bench --module %[1]s@%s URL",
+				"参数 --module：%s 在这里是私有模块（GOPRIVATE、GONOPROXY），其名称会被镜像得知；请用 URL 写明可以询问哪些镜像：godown bench --module %[1]s@%s URL"), mod.Path, mod.Version)
 		}
 		mods = append(mods, mod)
 		if !slices.Contains(lists, mod.Path) {
@@ -226,7 +267,7 @@ func benchTargets(ctx context.Context, settings *goSettings, args []string) ([]g
 		default:
 			list, err := godown.ParseGOPROXY(arg)
 			if err != nil {
-				return nil, fmt.Errorf("%s is neither a mirror's URL nor one of %s%s", maskSecrets(arg), strings.Join(append(benchGroups(), gauge.FromEnvironment), ", "), didYouMean(arg, append(benchGroups(), gauge.FromEnvironment)))
+				return nil, fmt.Errorf(settings.machine.say("%s is neither a mirror's URL nor one of %s%s", "%s 既不是镜像的 URL，也不是 %s 之一%s"), maskSecrets(arg), strings.Join(append(benchGroups(), gauge.FromEnvironment), ", "), didYouMean(arg, append(benchGroups(), gauge.FromEnvironment)))
 			}
 			for _, e := range list {
 				if e.URL != nil {
@@ -236,7 +277,7 @@ func benchTargets(ctx context.Context, settings *goSettings, args []string) ([]g
 		}
 	}
 	if len(all) == 0 {
-		return nil, errors.New("there is no mirror to measure: GOPROXY names none; name one, such as: godown bench cn")
+		return nil, errors.New(settings.machine.say("there is no mirror to measure: GOPROXY names none; name one, such as: godown bench cn", "没有可测量的镜像：GOPROXY 中一个也没有；请写出一个，例如 godown bench cn"))
 	}
 	return all, nil
 }

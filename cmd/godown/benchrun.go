@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -119,12 +120,14 @@ func (f *benchFlags) write(c *term.Console, r *gauge.Report, a gauge.Advice, pas
 	case f.asCSV:
 		err = r.WriteCSV(c.Out.W, len(past) == 0)
 	case f.watch != 0:
-		if len(past) > 0 {
-			fmt.Fprintln(c.Out.W)
-		}
-		r.PrintRound(c.Out, a, past)
+		err = printed(c.Out, func(p *term.Printer) {
+			if len(past) > 0 {
+				fmt.Fprintln(p.W)
+			}
+			r.PrintRound(p, a, past)
+		})
 	default:
-		r.Print(c.Out, a)
+		err = printed(c.Out, func(p *term.Printer) { r.Print(p, a) })
 	}
 	if err != nil {
 		return err
@@ -132,10 +135,23 @@ func (f *benchFlags) write(c *term.Console, r *gauge.Report, a gauge.Advice, pas
 	return f.writePage(c, r, a, past)
 }
 
+// printed writes what print prints, and tells whether it could be written.
+func printed(p *term.Printer, print func(*term.Printer)) error {
+	var b bytes.Buffer
+	to := *p
+	to.W = &b
+	print(&to)
+	_, err := p.W.Write(b.Bytes())
+	return err
+}
+
 // writePage writes the page of --html, whole or not at all: a browser may be reading the last one.
 func (f *benchFlags) writePage(c *term.Console, r *gauge.Report, a gauge.Advice, past []*gauge.Report) error {
 	if f.page == "" {
 		return nil
+	}
+	if info, err := os.Stat(f.page); err == nil && !info.Mode().IsRegular() { // such as /dev/stdout, which must not be replaced
+		return f.writeInto(c, r, a, past)
 	}
 	file, err := os.CreateTemp(filepath.Dir(f.page), ".godown-bench-*")
 	if err != nil {
@@ -157,6 +173,22 @@ func (f *benchFlags) writePage(c *term.Console, r *gauge.Report, a gauge.Advice,
 	}
 	if len(past) == 0 && (f.watch == 0 || !c.Out.Live) { // nothing may come between the tables that are written over
 		c.Err.Say(lang.Text{En: "The page is in %s.", Zh: "网页已写入 %s。"}, f.page)
+	}
+	return nil
+}
+
+// writeInto writes the page to what is there and no file, such as a device or a pipe.
+func (f *benchFlags) writeInto(c *term.Console, r *gauge.Report, a gauge.Advice, past []*gauge.Report) error {
+	to, err := os.OpenFile(f.page, os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("--html: %w", err)
+	}
+	err = r.WritePage(to, a, c.Out.Lang, past)
+	if closeErr := to.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return fmt.Errorf("--html %s: %w", f.page, err)
 	}
 	return nil
 }

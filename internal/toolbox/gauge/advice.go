@@ -69,11 +69,19 @@ func (r *Report) Advise(tail string) Advice {
 			En: "What it gave could not be verified: the checksum database is switched off.",
 			Zh: "它给出的内容无法校验：校验和数据库已被关闭。",
 		})
+	case slices.ContainsFunc(best.Files, func(f File) bool { return f.Proof == Proven || f.Proof == Known }):
+		a.Refuse = lang.Text{En: "no zip of it arrived whole, so that none could be verified", Zh: "没有一个 zip 完整到达，因此无法校验"}
 	default:
 		a.Refuse = lang.Text{
 			En: "what it gave could not be verified: no way to the checksum database was found",
 			Zh: "它给出的内容无法校验：连不上校验和数据库",
 		}
+	}
+	if len(r.own) > 0 && best.public() && !slices.Contains(best.Groups, FromArgument) && !slices.Contains(r.own, best.Mirror) {
+		a.Refuse = lang.Text{
+			En: "GOPROXY has a proxy of your own, %s; without it, what only it has would not be found, and %s would learn the names of those modules. If that is meant, name the mirror by its URL",
+			Zh: "GOPROXY 中有你自己的代理 %s；换掉它以后，只有它才有的模块会找不到，这些模块的名称也会被 %s 得知。若确实要换，请直接写出镜像的 URL",
+		}.With(strings.Join(r.own, ", "), short(best.Mirror))
 	}
 	return a
 }

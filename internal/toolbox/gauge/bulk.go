@@ -60,7 +60,7 @@ func (m *meter) several(ctx context.Context) {
 	} else {
 		for other, have := range m.zips {
 			if len(have.bytes) >= leastBulk {
-				asks = append(asks, probe.Ask{URL: m.at(name(godown.Zip, other)), Limit: MaxBytes})
+				asks = append(asks, probe.Ask{URL: m.at(name(godown.Zip, other)), Limit: int64(len(have.bytes)) + 1})
 			}
 		}
 	}
@@ -73,7 +73,7 @@ func (m *meter) several(ctx context.Context) {
 	if len(asks) < 2 {
 		return
 	}
-	step, cancel := context.WithTimeout(ctx, laneTime)
+	step, cancel := context.WithTimeout(ctx, min(laneTime, MaxTime-m.spent))
 	defer cancel()
 	var all sync.WaitGroup
 	exchanges := make([]probe.Exchange, len(asks))
@@ -90,9 +90,8 @@ func (m *meter) several(ctx context.Context) {
 	var n int64
 	var busy []stretch
 	for i, e := range exchanges {
-		m.mu.Lock()
-		m.bytes += e.Bytes
-		m.mu.Unlock()
+		e.Total = 0 // of all together it is taken below
+		m.took(&e)
 		m.result.Requests++
 		slow := !e.OK() && e.Failure.Kind == probe.Timeout && e.Bytes > 0
 		if !e.OK() && e.Failure.Kind != probe.Canceled && !slow {
@@ -100,7 +99,7 @@ func (m *meter) several(ctx context.Context) {
 		}
 		if e.OK() || slow {
 			n += e.Bytes
-			busy = append(busy, stretch{began[i] + e.Header, began[i] + e.Total})
+			busy = append(busy, stretch{began[i] + e.Header, began[i] + exchanges[i].Total})
 		}
 	}
 	m.mu.Lock()

@@ -33,6 +33,7 @@ type sumdbJSON struct {
 	Straight Answer `json:"straight"`
 	Failure  string `json:"failure"`
 	Instead  string `json:"instead"`
+	Requests int    `json:"requests"`
 }
 
 type adviceJSON struct {
@@ -118,7 +119,7 @@ type fileJSON struct {
 func (r *Report) WriteJSON(w io.Writer, a Advice, l lang.Language, oneline bool) error {
 	out := reportJSON{
 		Started: r.Started.UTC().Truncate(time.Millisecond), Took: ms(r.Took), Light: r.Light, Interrupted: r.Interrupted, Modules: r.Modules, Build: r.Build,
-		SumDB:          sumdbJSON{Name: r.SumDB.Name, Off: r.SumDB.Off, Through: r.SumDB.Through, Straight: r.SumDB.Straight, Instead: r.SumDB.Instead},
+		SumDB:          sumdbJSON{Name: r.SumDB.Name, Off: r.SumDB.Off, Through: r.SumDB.Through, Straight: r.SumDB.Straight, Instead: r.SumDB.Instead, Requests: r.SumDB.Requests},
 		Mirrors:        []mirrorJSON{},
 		Recommendation: adviceJSON{Text: a.Text.In(l), GOPROXY: a.Shown, GOSUMDB: a.GOSUM, Refused: a.Refuse.In(l)},
 	}

@@ -15,10 +15,12 @@ import (
 	"github.com/godown-dev/godown/internal/toolbox/probe"
 )
 
-// What one mirror is asked for at most in one measurement. The last request may go
-// beyond the bytes by what is on its way.
+// What one mirror is asked for at most in one measurement. Connections at the same time may go
+// beyond the bytes by what is on its way, and redirects to itself beyond the requests. Files of the
+// checksum database that it passes on for all have a bound of their own.
 const (
 	MaxRequests = 32
+	MaxRecords  = 40
 	MaxBytes    = 16 << 20
 	MaxTime     = 40 * time.Second
 )
@@ -45,12 +47,14 @@ type Plan struct {
 	Targets []Target
 	Modules []Module // by the size of their zips; at least one
 	Lists   []string // modules whose lists of versions are compared
+	Own     []string // proxies of the GOPROXY in force that are in no preset, as they may be shown: none of these replaces them by itself
 	Light   bool     // for measuring again and again: only the two smallest zips, and one connection
 
 	Proxy   func(*http.Request) (*url.URL, error) // the outbound proxy; nil: none
 	TLS     *probe.Prober                         // whose TLS, Resolver and Timeouts count; nil: the defaults
 	SumDB   *godown.SumDBSpec                     // the checksum database; nil: it is switched off
 	NoSumDB string                                // modules that it must not be asked about, as in GONOSUMDB
+	Records *Records                              // what earlier measurements have proven; nil: nothing
 	Now     func() time.Time                      // nil: time.Now
 
 	// Observe is told of progress, by several goroutines at a time; may be nil.
@@ -71,7 +75,7 @@ func Measure(ctx context.Context, p Plan) *Report {
 	if p.Now == nil {
 		p.Now = time.Now
 	}
-	r := &Report{Started: p.Now(), Light: p.Light, Modules: p.Modules, Build: TypicalBuild()}
+	r := &Report{own: p.Own, Started: p.Now(), Light: p.Light, Modules: p.Modules, Build: TypicalBuild()}
 	meters := make([]*meter, len(p.Targets))
 	for i, t := range p.Targets {
 		meters[i] = newMeter(&p, i, t)

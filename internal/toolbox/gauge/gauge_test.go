@@ -171,9 +171,10 @@ func TestVerdicts(t *testing.T) {
 
 // The dead, the lying, the slow and the good are ranked; only what is sound is recommended.
 func TestRanking(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.mirror(t, "cn", "zip$", godowntest.Flip(2000))
-	w.mirror(t, "cn", ".", godowntest.Latency(40*time.Millisecond))
+	w.mirror(t, "cn", ".", godowntest.Latency(25*time.Millisecond))
 	w.mirror(t, "cn", "")
 	w.mirror(t, "cn", "").Vanish()
 	w.mirror(t, "cn", "", godowntest.Status(404, ""))
@@ -204,9 +205,10 @@ func TestRanking(t *testing.T) {
 
 // A company's own proxy is not followed by another that would be asked after its refusals.
 func TestAdviceForOwnProxy(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.mirror(t, FromEnvironment, "")
-	w.mirror(t, "cn", ".", godowntest.Latency(40*time.Millisecond))
+	w.mirror(t, "cn", ".", godowntest.Latency(25*time.Millisecond))
 	w.plan.Targets[0].URL.User = url.UserPassword("me", "hunter2")
 	w.plan.Targets[1].Header = http.Header{"X-Key": {"hunter2"}}
 	r := Measure(t.Context(), w.plan)
@@ -238,6 +240,7 @@ func TestAdviceForOwnProxy(t *testing.T) {
 // Without a database nothing is proven; what differs between mirrors is told. With
 // one that nobody reaches, built-in hashes count, and without those nothing may be set.
 func TestVerification(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.plan.SumDB = nil
 	w.mirror(t, FromArgument, "")
@@ -286,6 +289,7 @@ func TestVerification(t *testing.T) {
 
 // A mirror whose /sumdb/ says something else than the database.
 func TestForgedRecord(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.mirror(t, FromArgument, "")
 	w.mirror(t, FromArgument, "^sumdb/sum.test/lookup/", godowntest.Change(func(data []byte) []byte {
@@ -302,9 +306,10 @@ func TestForgedRecord(t *testing.T) {
 
 // A mirror without /sumdb/ comes after the others where the database is not reached otherwise.
 func TestStranded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.mirror(t, "cn", "^sumdb/", godowntest.Status(404, ""))
-	w.mirror(t, "cn", ".", godowntest.Latency(40*time.Millisecond))
+	w.mirror(t, "cn", ".", godowntest.Latency(25*time.Millisecond))
 	if r := Measure(t.Context(), w.plan); r.Results[0] != w.of(t, r, 0) || r.Results[0].Stranded {
 		t.Errorf("with a database: %+v", r.Results[0])
 	}
@@ -319,6 +324,7 @@ func TestStranded(t *testing.T) {
 }
 
 func TestFreshness(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.mirror(t, FromArgument, "")
 	w.mirror(t, FromArgument, "small/@v/list$", godowntest.Replace("text/plain", []byte("v1.0.0\n")))
@@ -338,6 +344,7 @@ func TestFreshness(t *testing.T) {
 
 // Redirects are told, and asked of the other host without what is secret.
 func TestRedirects(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	store := godowntest.NewUpstream(t, w.mods)
 	up := w.mirror(t, FromArgument, "")
@@ -360,6 +367,7 @@ func TestRedirects(t *testing.T) {
 
 // One that stalls is not fast because what it had sent by then was short.
 func TestStall(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.mirror(t, FromArgument, "large.*zip$", godowntest.Stall(1000))
 	w.plan.TLS.Timeouts.Total = 500 * time.Millisecond
@@ -371,6 +379,7 @@ func TestStall(t *testing.T) {
 
 // What a mirror may cost is bounded, also where it is endless.
 func TestBounds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	up := w.mirror(t, FromArgument, "zip$", godowntest.Huge(1<<40))
 	r := Measure(t.Context(), w.plan)
@@ -382,6 +391,7 @@ func TestBounds(t *testing.T) {
 
 // What is known when nobody waits any longer is reported.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.mirror(t, FromArgument, "")
 	hang := w.mirror(t, FromArgument, "large.*zip$", godowntest.Hang())
@@ -406,6 +416,7 @@ func TestInterrupt(t *testing.T) {
 }
 
 func TestLight(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.plan.Light = true
 	up := w.mirror(t, FromArgument, "")
@@ -434,6 +445,7 @@ func TestParseModule(t *testing.T) {
 
 // A server without TLS under an https URL is dead, and it is said why.
 func TestNoTLS(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	up := godowntest.NewUpstream(t, w.mods)
 	w.target(t, strings.Replace(up.URL, "http:", "https:", 1), FromArgument)

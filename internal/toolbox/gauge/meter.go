@@ -1,6 +1,7 @@
 package gauge
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/godown-dev/godown"
 	"github.com/godown-dev/godown/internal/toolbox/lang"
 	"github.com/godown-dev/godown/internal/toolbox/probe"
+	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 )
@@ -27,10 +29,11 @@ type meter struct {
 	apart  *probe.Client // a connection for each request
 	result *Result
 
-	alive bool            // worth another request
-	lists map[string]list // by module
-	zips  map[Module]zipped
-	heads map[string]string // known lines of go.sum that its own /sumdb gave
+	alive  bool            // worth another request
+	lists  map[string]list // by module
+	zips   map[Module]zipped
+	lookup time.Duration     // that its record of the checksum database took
+	heads  map[string]string // known lines of go.sum that its own /sumdb gave
 
 	mu    sync.Mutex // guards what follows
 	spent time.Duration
@@ -118,6 +121,39 @@ func (m *meter) took(e *probe.Exchange) {
 	defer m.mu.Unlock()
 	m.bytes += e.Bytes
 	m.spent += e.Total
+	for _, host := range e.Redirects {
+		if host == m.target.URL.Host {
+			m.asked++
+		}
+	}
+}
+
+// share limits a request to what is left of the mirror's share of bytes and time.
+func (m *meter) share(ctx context.Context, ask *probe.Ask) (context.Context, context.CancelFunc) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if ask.Limit == 0 {
+		ask.Limit = smallLimit
+	}
+	ask.Limit = max(min(ask.Limit, MaxBytes-m.bytes), 1)
+	return context.WithTimeout(ctx, MaxTime-m.spent)
+}
+
+// looksRight reports whether a file is of the form that its name promises, whatever
+// its Content-Type says: there are static servers that call everything a page.
+func looksRight(name string, data []byte) bool {
+	if bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n\ufeff"), []byte("<")) {
+		return false
+	}
+	switch name {
+	case "info", "latest", "newest", "absent":
+		return json.Valid(data)
+	case "mod":
+		return modfile.ModulePath(data) != ""
+	case "zip":
+		return bytes.HasPrefix(data, []byte("PK"))
+	}
+	return true
 }
 
 // ask makes one request, whose failure is counted unless it may be refused. It
@@ -126,15 +162,24 @@ func (m *meter) ask(ctx context.Context, client *probe.Client, f File, ask probe
 	if !m.mayAsk(ctx) {
 		return nil
 	}
-	e := client.Get(ctx, ask)
+	step, cancel := m.share(ctx, &ask)
+	defer cancel()
+	e := client.Get(step, ask)
 	m.took(&e)
 	if !e.OK() && e.Failure.Kind == probe.Canceled {
 		return nil
 	}
+	if !e.OK() && step.Err() != nil && ctx.Err() == nil { // it had its time, of which this request was given the rest
+		m.result.Capped = true
+		if f.Name != "zip" || e.Bytes == 0 {
+			return nil
+		}
+	}
+	e.HTML = e.HTML && !looksRight(f.Name, e.Body)
 	f.Status, f.FirstByte, f.Total, f.Bytes, f.Failure = e.Status, e.Header, e.Total, e.Bytes, e.Failure
 	f.Cold = !e.Reused
 	refused := e.Status >= 400 && e.Status < 500 && e.Status != http.StatusTooManyRequests
-	slow := !e.OK() && e.Failure.Kind == probe.Timeout && e.Failure.Phase == probe.PhaseBody && e.Bytes > 0
+	slow := f.Name == "zip" && !e.OK() && e.Failure.Kind == probe.Timeout && e.Failure.Phase == probe.PhaseBody && e.Bytes > 0
 	f.Partial = slow || e.Cut
 	f.Failed = !e.OK() && !slow && (!mayFail || !refused)
 	r := m.result
@@ -330,6 +375,7 @@ func (m *meter) sumdb(ctx context.Context, mod Module) {
 	if e == nil {
 		return
 	}
+	m.lookup = e.Total
 	m.result.SumDB = m.answer(e, func() bool { return godown.CheckSumFile(lookup, e.Body) == nil })
 	if m.result.SumDB == Yes {
 		for line := range strings.Lines(string(e.Body)) {
@@ -346,12 +392,12 @@ func private(p *Plan, mod Module) bool { return module.MatchPrefixPatterns(p.NoS
 // list asks for the versions of a module.
 func (m *meter) list(ctx context.Context, path string) {
 	e := m.ask(ctx, m.client, File{Name: "list", Module: path}, probe.Ask{URL: m.at(name(godown.List, Module{Path: path})), Keep: true, Limit: smallLimit}, true)
-	if e == nil || !e.OK() {
+	if e == nil || !e.OK() || e.Cut { // what is missing of a list that was cut says nothing
 		return
 	}
 	var found list
 	for line := range strings.Lines(string(e.Body)) {
-		if f := strings.Fields(line); len(f) > 0 && semver.IsValid(f[0]) {
+		if f := strings.Fields(line); len(f) > 0 && len(f[0]) <= longestVersion && module.Check(path, f[0]) == nil && module.CanonicalVersion(f[0]) == f[0] {
 			found.versions = append(found.versions, f[0])
 		}
 	}
@@ -361,6 +407,9 @@ func (m *meter) list(ctx context.Context, path string) {
 	}
 	m.lists[path] = found
 }
+
+// longestVersion is how many bytes a version has at most that others are asked for.
+const longestVersion = 128
 
 // large measures the throughput.
 func (m *meter) large(ctx context.Context) {

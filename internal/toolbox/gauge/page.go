@@ -26,6 +26,7 @@ type page struct {
 	Took    lang.Text
 	Advice  Advice
 	None    bool
+	Refuse  lang.Text // why it must not be set yet
 	Command string
 	Lies    []*Result
 	Charts  []chart
@@ -76,6 +77,9 @@ func (r *Report) WritePage(w io.Writer, a Advice, l lang.Language, past []*Repor
 		Took:   lang.Text{En: "measured in %s", Zh: "测量用时 %s"}.With(seconds(r.Took)),
 		Advice: a, None: a.Best == nil || !a.Refuse.IsZero(),
 		Charts: r.charts(past), Rows: r.pageRows(), Columns: pageColumns(), Terms: r.terms(),
+	}
+	if a.Best != nil && !a.Refuse.IsZero() {
+		p.Refuse = refusal().With(a.Refuse)
 	}
 	if p.Chinese {
 		p.Code = "zh-CN"
@@ -208,8 +212,8 @@ func (r *Report) pageRows() []pageRow {
 func (r *Report) terms() []struct{ Name, Means lang.Text } {
 	return []struct{ Name, Means lang.Text }{
 		{lang.Text{En: "Build", Zh: "构建"}, lang.Text{
-			En: "The time that fetching %d modules of %d MB in all would take, computed from what was measured: connecting once, then %d requests at a time, each waiting as long as the median here, and all bytes at the speed of one connection. If a share of the requests failed, the whole is longer by that share. The ranking goes by this figure; only mirrors that leave the go command without any way to the checksum database come after the others.",
-			Zh: "取得 %d 个模块、共 %d MB 预计需要的时间，由实测值推算：建立一次连接，之后同时 %d 个请求，每个请求等待此处的中位数，全部数据按单连接速度下载。若有请求失败，按失败比例加长。排名依据这一项；只有让 go 命令无法访问校验和数据库的镜像才排在其他镜像之后。",
+			En: "The time that fetching %d modules of %d MB in all would take, computed from what was measured: connecting once, then %d requests at a time, each waiting as long as the median here, and all bytes at the speed of one connection. If a share of the requests failed, the whole is longer by that share. The ranking goes by this figure; mirrors whose speed is not known, as their larger zips failed, come after the others, and so do those that leave the go command without any way to the checksum database.",
+			Zh: "取得 %d 个模块、共 %d MB 预计需要的时间，由实测值推算：建立一次连接，之后同时 %d 个请求，每个请求等待此处的中位数，全部数据按单连接速度下载。若有请求失败，按失败比例加长。排名依据这一项；较大的 zip 下载失败因而速度未知的镜像，以及让 go 命令无法访问校验和数据库的镜像，排在其他镜像之后。",
 		}.With(r.Build.Modules, r.Build.Bytes>>20, r.Build.Abreast)},
 		{lang.Text{En: "Answer", Zh: "响应"}, lang.Text{En: "Median time from asking for a small file (.info, .mod) to having all of it, over a connection that was there already.", Zh: "在已有连接上请求一个小文件（.info、.mod）到取得全部内容的时间，取中位数。"}},
 		{lang.Same(fmt.Sprintf("MB/s, ×%d", lanes)), lang.Text{En: "Speed of the largest zip once its first byte was there: over one connection, and over several at a time. 1 MB is 1,000,000 bytes.", Zh: "最大的 zip 从第一个字节起的下载速度：单连接，以及多个连接同时下载。1 MB 为 1,000,000 字节。"}},

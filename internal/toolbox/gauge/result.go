@@ -145,6 +145,7 @@ type SumDBReport struct {
 	Failure  *probe.Failure // why it does not
 	Instead  string         // a value of GOSUMDB by which the same database answers, where it does not itself
 	Records  int            // that it has proven
+	Requests int            // by which its files were fetched from mirrors, beyond what these were measured by
 }
 
 // A Report is what a measurement found.
@@ -157,6 +158,8 @@ type Report struct {
 	Build       Build
 	SumDB       SumDBReport
 	Results     []*Result // the best first
+
+	own []string // as in the plan
 }
 
 // Best returns the result that comes first, or nil if no mirror can be used.

@@ -28,6 +28,9 @@ func (r *Report) PrintRound(p *term.Printer, a Advice, past []*Report) {
 		}
 	}
 	p.Para(0, p.Paint(term.Strong, p.Sprint(a.Text)))
+	if a.Best != nil && !a.Refuse.IsZero() {
+		p.Say(refusal(), a.Refuse)
+	}
 }
 
 // Round returns what PrintRound writes as lines, to be shown in the place of earlier ones.

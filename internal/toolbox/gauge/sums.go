@@ -2,6 +2,7 @@ package gauge
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"iter"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +31,8 @@ type sums struct {
 
 	mu      sync.Mutex // guards what follows
 	through *route     // that served last; nil: none has
+	served  []*route   // that served since a proof was begun
+	asked   int        // requests to mirrors
 	proven  map[Module]bool
 }
 
@@ -37,12 +41,16 @@ type route struct {
 	shown  string
 	root   *url.URL
 	client *probe.Client
+	meter  *meter // whose mirror it is; nil: the database's own
 	down   bool
 }
 
 const (
 	sumTime  = 20 * time.Second // for all records
 	stepTime = 6 * time.Second  // for a file of the database by one route
+
+	unpackTime  = 5 * time.Second // for unpacking one zip
+	mostBuiltIn = 6 << 20         // bytes than which the zips of Modules are smaller
 )
 
 // insteadOf is a value of GOSUMDB by which a database is reached where it does
@@ -62,9 +70,10 @@ func newSums(p *Plan, meters []*meter) *sums {
 	}
 	for _, m := range meters {
 		if m.result.SumDB == Yes {
-			s.routes = append(s.routes, &route{m.result.Mirror, m.at("sumdb/" + p.SumDB.Name + "/"), m.client, false})
+			s.routes = append(s.routes, &route{shown: m.result.Mirror, root: m.at("sumdb/" + p.SumDB.Name + "/"), client: m.client, meter: m})
 		}
 	}
+	slices.SortStableFunc(s.routes, func(a, b *route) int { return cmp.Compare(a.meter.lookup, b.meter.lookup) }) // all wait for what the first does not give
 	prober := probe.Prober{Proxy: p.Proxy}
 	if p.TLS != nil {
 		prober.TLS, prober.Resolver, prober.Timeouts = p.TLS.TLS, p.TLS.Resolver, p.TLS.Timeouts
@@ -76,13 +85,17 @@ func newSums(p *Plan, meters []*meter) *sums {
 			direct.Host, direct.Path = host, "/"+path
 		}
 	}
-	s.straight = &route{Shown(direct), direct, prober.Client(false), false}
+	s.straight = &route{shown: Shown(direct), root: direct, client: prober.Client(false)}
 	s.routes = append(s.routes, s.straight)
 	if instead := insteadOf(p.SumDB.Name); instead != "" && p.SumDB.URL == nil {
-		s.instead = &route{"https://" + instead, &url.URL{Scheme: "https", Host: instead}, prober.Client(false), false}
+		s.instead = &route{shown: "https://" + instead, root: &url.URL{Scheme: "https", Host: instead}, client: prober.Client(false)}
 		s.routes = append(s.routes, s.instead)
 	}
-	s.sums = &godown.Sums{Spec: *p.SumDB, Store: &memory{files: make(map[string][]byte)}, Private: p.NoSumDB, Remote: s.fetch}
+	known := p.Records
+	if known == nil {
+		known = NewRecords()
+	}
+	s.sums = &godown.Sums{Spec: *p.SumDB, Store: &known.memory, Private: p.NoSumDB, Remote: s.fetch}
 	return s
 }
 
@@ -90,13 +103,16 @@ func newSums(p *Plan, meters []*meter) *sums {
 func (s *sums) fetch(ctx context.Context, path string) ([]byte, error) {
 	err := errors.New("nobody passes the checksum database on")
 	for _, r := range s.routes {
-		if s.isDown(r) {
+		if !s.mayAsk(r) {
 			continue
 		}
 		var data []byte
 		if data, err = r.get(ctx, path); err == nil {
 			s.mu.Lock()
 			s.through = r
+			if !slices.Contains(s.served, r) {
+				s.served = append(s.served, r)
+			}
 			s.mu.Unlock()
 			return data, nil
 		}
@@ -113,10 +129,46 @@ func (s *sums) fetch(ctx context.Context, path string) ([]byte, error) {
 	return nil, err
 }
 
-func (s *sums) isDown(r *route) bool {
+// mayAsk reports whether a route is worth another request, and counts those to mirrors.
+func (s *sums) mayAsk(r *route) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return r.down
+	if r.meter != nil && !r.down {
+		if s.asked >= MaxRecords {
+			return false
+		}
+		s.asked++
+	}
+	return !r.down
+}
+
+// prove compares a hash with the database's. Where what has come does not prove anything, the mirrors
+// that passed it on are asked no more, and others are.
+func (s *sums) prove(ctx context.Context, req godown.Request, hash string) error {
+	for {
+		s.mu.Lock()
+		s.served = nil
+		s.mu.Unlock()
+		err := s.sums.Verify(ctx, req, hash)
+		_, wrong := errors.AsType[*godown.Mismatch](err)
+		if err == nil || wrong || ctx.Err() != nil || errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		again := false
+		s.mu.Lock()
+		for _, r := range s.served {
+			if r.meter != nil && !r.down {
+				again, r.down = true, true
+				if len(s.served) == 1 { // else it is not known whose fault it is
+					r.meter.result.SumDB = Bad
+				}
+			}
+		}
+		s.mu.Unlock()
+		if !again {
+			return err
+		}
+	}
 }
 
 func (r *route) get(ctx context.Context, path string) ([]byte, error) {
@@ -142,8 +194,10 @@ func (s *sums) verify(ctx context.Context, meters []*meter) {
 	if s.sums != nil {
 		defer s.sums.Close(context.WithoutCancel(ctx))
 	}
+	all := ctx
 	ctx, cancel := context.WithTimeout(ctx, sumTime)
 	defer cancel()
+	sizes := make(map[string]int64) // of zips that are right, by module
 	for _, m := range meters {
 		if len(m.zips) > 0 {
 			m.say(lang.Text{En: "checking bytes", Zh: "校验内容"}, false)
@@ -151,12 +205,15 @@ func (s *sums) verify(ctx context.Context, meters []*meter) {
 		for _, mod := range m.plan.Modules {
 			if z, ok := m.zips[mod]; ok {
 				f := &m.result.Files[z.file]
-				h1, err := godown.CheckZip(ctx, godown.Request{Kind: godown.Zip, Path: mod.Path, Version: mod.Version}, bytes.NewReader(z.bytes), int64(len(z.bytes)))
+				h1, err := checkZip(all, godown.Request{Kind: godown.Zip, Path: mod.Path, Version: mod.Version}, z.bytes)
 				if bad, ok := errors.AsType[*godown.Mismatch](err); ok {
 					f.Proof, f.Detail = Wrong, bad.Reason
 				} else if err == nil {
 					f.Hash = h1
 					s.compare(ctx, m, f, mod, godown.Zip, mod.ZipSum)
+					if f.Proof == Proven || f.Proof == Known {
+						sizes[mod.String()] = int64(len(z.bytes))
+					}
 				}
 			}
 			delete(m.zips, mod)
@@ -167,7 +224,32 @@ func (s *sums) verify(ctx context.Context, meters []*meter) {
 			}
 		}
 	}
+	tooLong(s.plan, meters, sizes)
 	s.disagree(meters)
+}
+
+// checkZip looks at a zip for so long that one that unpacks to very much takes no time from others.
+func checkZip(ctx context.Context, req godown.Request, data []byte) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, unpackTime)
+	defer cancel()
+	return godown.CheckZip(ctx, req, bytes.NewReader(data), int64(len(data)))
+}
+
+// tooLong says of zips that were read no further that they are wrong if they are longer than the right one.
+func tooLong(p *Plan, meters []*meter, sizes map[string]int64) {
+	for _, mod := range p.Modules {
+		size, ok := sizes[mod.String()]
+		if !ok && mod.ZipSum != "" {
+			size, ok = mostBuiltIn, true
+		}
+		for _, m := range meters {
+			for i := range m.result.Files {
+				if f := &m.result.Files[i]; ok && f.Name == "zip" && f.Module == mod.String() && f.Partial && f.Bytes > size {
+					f.Proof, f.Detail = Wrong, "it is longer than the right one"
+				}
+			}
+		}
+	}
 }
 
 // compare compares a file's hash with the database's, or with the one that is known.
@@ -175,7 +257,7 @@ func (s *sums) compare(ctx context.Context, m *meter, f *File, mod Module, kind 
 	f.Proof = Unproven
 	if s.sums != nil && !private(s.plan, mod) {
 		req := godown.Request{Kind: kind, Path: mod.Path, Version: mod.Version}
-		err := s.sums.Verify(ctx, req, f.Hash)
+		err := s.prove(ctx, req, f.Hash)
 		if _, wrong := errors.AsType[*godown.Mismatch](err); err == nil || wrong {
 			f.Want = s.sums.Recall(ctx, req)
 			f.Proof = Proven
@@ -205,7 +287,7 @@ func (m *meter) ownSumdb(mod Module, kind godown.Kind, want string) {
 	if kind == godown.Mod {
 		version += "/go.mod"
 	}
-	if said, ok := m.heads[version]; ok && said != want {
+	if said, ok := m.heads[version]; ok && want != "" && said != want {
 		m.result.SumDB = Bad
 	}
 }
@@ -234,7 +316,7 @@ func (s *sums) report(ctx context.Context) SumDBReport {
 	if s.sums == nil {
 		return SumDBReport{Off: true, Straight: Unknown}
 	}
-	r := SumDBReport{Name: s.plan.SumDB.Name, Straight: Unknown, Records: len(s.proven)}
+	r := SumDBReport{Name: s.plan.SumDB.Name, Straight: Unknown, Records: len(s.proven), Requests: s.asked}
 	if s.through != nil {
 		r.Through = s.through.shown
 	}
@@ -264,6 +346,13 @@ func (r *route) answers(ctx context.Context) (Answer, *probe.Failure) {
 	}
 	return Yes, nil
 }
+
+// Records are what was proven by the checksum database in earlier measurements, so that
+// it is asked for nothing twice.
+type Records struct{ memory }
+
+// NewRecords returns none yet.
+func NewRecords() *Records { return &Records{memory{files: make(map[string][]byte)}} }
 
 // memory is a Store for the files of the database, which are few and small.
 type memory struct {

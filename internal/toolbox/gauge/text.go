@@ -51,8 +51,13 @@ func (r *Report) Recommend(p *term.Printer, a Advice) {
 		}
 	}
 	if a.Best != nil && !a.Refuse.IsZero() {
-		p.Say(lang.Text{En: "Do not use it yet: %s.", Zh: "请先不要使用它：%s。"}, a.Refuse)
+		p.Say(refusal(), a.Refuse)
 	}
+}
+
+// refusal says that what is recommended must not be set; it takes the reason.
+func refusal() lang.Text {
+	return lang.Text{En: "Do not use it yet: %s.", Zh: "请先不要使用它：%s。"}
 }
 
 // quote quotes a value for all usual shells where it needs that.

@@ -72,6 +72,12 @@ func (m *meter) judge(ctx context.Context) {
 		return f.Total, !f.Cold && (f.Name == "info" || f.Name == "mod")
 	})
 	r.ZipFirst = median(r.Files, func(f *File) (time.Duration, bool) { return f.FirstByte, f.Name == "zip" && !f.Cold })
+	if r.FirstByte == 0 { // it takes a connection for each request, so that all of them wait for that, too
+		r.FirstByte = median(r.Files, func(f *File) (time.Duration, bool) { return f.Total, f.Name == "info" || f.Name == "mod" })
+	}
+	if r.ZipFirst == 0 {
+		r.ZipFirst = median(r.Files, func(f *File) (time.Duration, bool) { return f.FirstByte, f.Name == "zip" })
+	}
 	switch {
 	case m.target.URL.Scheme != "http" && m.target.URL.Scheme != "https":
 		r.Verdict, r.Why = Unmeasured, lang.Text{En: "a folder, not a server: there is nothing to measure", Zh: "这是文件夹而不是服务器，无需测量"}
@@ -93,6 +99,11 @@ func (m *meter) judge(ctx context.Context) {
 		}
 	case shut > 0 && got == 0:
 		r.Verdict, r.Why = Refuses, whyRefuses(r.Files)
+	case r.SumDB == Bad:
+		r.Verdict, r.Why = Broken, lang.Text{
+			En: "what it passes on of the checksum database is wrong: modules that are new in go.sum cannot be fetched",
+			Zh: "它转发的校验和数据库内容有误：go.sum 中没有的新模块将无法下载",
+		}
 	case needed == 0 || float64(got) < flakyFrom*float64(needed) || gotZips == 0:
 		r.Verdict = Broken
 		r.Why = lang.Text{En: "%d of %d files did not arrive: %s", Zh: "%d/%d 个文件未能取得：%s"}.With(needed-got, needed, whatFailed(r.Files))
@@ -105,6 +116,9 @@ func (m *meter) judge(ctx context.Context) {
 	}
 	if r.Usable() {
 		r.Estimate, r.NoRate = m.plan.build().estimate(r), r.One == 0
+		if (r.Proof == Proven || r.Proof == Known) && !slices.ContainsFunc(r.Files, func(f File) bool { return f.Name == "zip" && (f.Proof == Proven || f.Proof == Known) }) {
+			r.Proof = Unproven // a .mod alone proves no code
+		}
 	}
 }
 
@@ -205,6 +219,12 @@ func (r *Report) rank() {
 		}
 		if a.Usable() && a.Stranded != b.Stranded { // however fast it is, builds fail
 			if b.Stranded {
+				return -1
+			}
+			return 1
+		}
+		if a.Usable() && a.NoRate != b.NoRate { // an estimate without the time for bytes is no match for one with it
+			if b.NoRate {
 				return -1
 			}
 			return 1

@@ -125,6 +125,7 @@ func classify(ctx context.Context, phase Phase, err error) *Failure {
 		f.Addr = op.Addr.String()
 	}
 	f.Kind, f.Detail = kindOf(err)
+	f.Detail = clean(f.Detail)
 	if f.Kind == DNSNotFound || f.Kind == DNSFailed {
 		f.Phase = PhaseDNS
 	}
