@@ -1,9 +1,9 @@
 module godown.dockerfile
 
-go 1.26.8
+go 1.26.0
 
 require (
-	github.com/moby/buildkit v0.34.2
+	github.com/moby/buildkit v0.30.0
 	go.yaml.in/yaml/v4 v4.0.0
 	golang.org/x/tools v0.51.0
 )

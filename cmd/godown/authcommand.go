@@ -67,7 +67,7 @@ Exit codes:
 退出码：
   0  已回答，没有令牌也算
   1  有令牌但读不出来；go build -x 会显示原因
-  2  参数有误`),
+  2  参数错误`),
 		Example: m.say(`  go env -w "GOAUTH=godown auth;netrc"
   GOAUTH='godown auth --server https://goproxy.corp.example --token file:/run/secrets/godown' go mod download
   godown auth https://goproxy.corp.example/ | wc -l

@@ -31,7 +31,7 @@ it away; these commands remove what you name or what nothing needs, while other 
 commands are at work. See docs/cache.md.`,
 			`cache 管理 GOMODCACHE（go 命令下载过的每个模块的每个版本都在其中），加 --store 则管理
 godown 自己的存储：哪些占空间、哪些陈旧、哪些已没有项目需要。'go clean -modcache' 会全部清空；
-这里的命令只删除您指定的、或没有项目需要的内容，期间其他 go 命令可照常运行。详见 docs/cache.md。`),
+这里的命令只删除你指定的、或没有项目需要的内容，期间其他 go 命令可照常运行。详见 docs/cache.md。`),
 		Example: m.say(`  godown cache du                        what takes the space
   godown cache ls --older 90d            what was fetched long ago
   godown cache prune --dry-run ~/src     what no project below ~/src needs

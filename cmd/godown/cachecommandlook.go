@@ -28,7 +28,7 @@ Exit codes:
 退出码：
   0  全部统计完成
   1  有内容无法读取
-  2  参数有误，或指定的目录不是模块缓存`),
+  2  参数错误，或指定的目录不是模块缓存`),
 		Example: `  godown cache du
   godown cache du --top 30
   godown cache du --store
@@ -106,7 +106,7 @@ Exit codes:
 退出码：
   0  已列出，没有内容也算
   1  有内容无法读取
-  2  参数有误，或指定的目录不是模块缓存`),
+  2  参数错误，或指定的目录不是模块缓存`),
 		Example: `  godown cache ls
   godown cache ls --sort age --older 90d
   godown cache ls --for ~/src 'github.com/aws/*'

@@ -54,7 +54,7 @@ Exit codes:
 退出码：
   0  已完成，或没有可删的内容
   1  有的未能删除或又被下载；或者回答了“否”
-  2  参数有误，或无人可问；未做任何操作`),
+  2  参数错误，或无人可问；未做任何操作`),
 		Example: `  godown cache prune --dry-run ~/src
   godown cache prune --older 30d ~/src ~/work
   godown cache prune --max-size 5GB --yes .

@@ -62,7 +62,7 @@ func (r *cacheRemoval) carry(ctx context.Context, m machine, p *cachePlace, plan
 		return nil
 	}
 	if !r.yes {
-		yes, asked, err := c.Confirm(modcache.Question(plan.Remove))
+		yes, asked, err := c.Confirm(ctx, modcache.Question(plan.Remove))
 		switch {
 		case err != nil:
 			return err
@@ -154,7 +154,7 @@ MODULE@* 指全部版本；只有一个版本时，写 MODULE 即可。
 退出码：
   0  全部删除
   1  有的未能删除、不在缓存中或又被下载；或者回答了“否”
-  2  参数有误，或无人可问；未做任何操作`),
+  2  参数错误，或无人可问；未做任何操作`),
 		Example: `  godown cache rm example.com/one@v1.2.0
   godown cache rm --yes 'golang.org/toolchain@*'
   godown cache rm --dry-run github.com/acme/big`,

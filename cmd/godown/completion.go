@@ -31,7 +31,7 @@ flags and their values.`, `completion 打印一段脚本，让 shell 能补全 g
 		ValidArgs: shells,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return fmt.Errorf("name one shell, of %s", strings.Join(shells, ", "))
+				return fmt.Errorf(m.say("name one shell, of %s", "请指定一种 shell：%s"), strings.Join(shells, ", "))
 			}
 			return nil
 		},
@@ -50,7 +50,7 @@ flags and their values.`, `completion 打印一段脚本，让 shell 能补全 g
 		case "powershell":
 			err = root.GenPowerShellCompletionWithDesc(w)
 		default:
-			return fmt.Errorf("there is no completion for %q, only for %s%s", args[0], strings.Join(shells, ", "), didYouMean(args[0], shells))
+			return fmt.Errorf(m.say("there is no completion for %q, only for %s%s", "没有 %q 的补全，只有 %s%s"), args[0], strings.Join(shells, ", "), m.didYouMean(args[0], shells))
 		}
 		return ended(exitOK, err)
 	}

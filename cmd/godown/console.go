@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/godown-dev/godown/internal/toolbox/goenv"
 	"github.com/godown-dev/godown/internal/toolbox/lang"
@@ -77,7 +78,7 @@ func (m machine) console(cmd *cobra.Command) *term.Console {
 // printer returns what writes to w: with colours if it is a terminal and nobody
 // has said that there are to be none (https://no-color.org).
 func (m machine) printer(w io.Writer) *term.Printer {
-	p := &term.Printer{W: w, Lang: m.lang}
+	p := &term.Printer{W: &watched{w, m.lost}, Lang: m.lang}
 	f, ok := w.(*os.File)
 	if !ok || !xterm.IsTerminal(int(f.Fd())) {
 		return p
@@ -90,6 +91,31 @@ func (m machine) printer(w io.Writer) *term.Printer {
 	p.Live = m.getenv("TERM") != "dumb" && understands(f)
 	p.Colour = p.Live && m.getenv("NO_COLOR") == ""
 	return p
+}
+
+// watched is where something is printed for people. Printing goes on after an error, and
+// it is not looked at each time: run does that at the end.
+type watched struct {
+	w    io.Writer
+	lost *lostOutput
+}
+
+// lostOutput is the first error of writing what people were to read.
+type lostOutput struct {
+	mu  sync.Mutex // guards err
+	err error
+}
+
+func (o *watched) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if err != nil && o.lost != nil {
+		o.lost.mu.Lock()
+		defer o.lost.mu.Unlock()
+		if o.lost.err == nil {
+			o.lost.err = err
+		}
+	}
+	return n, err
 }
 
 // goMachine is where the go command runs: here.

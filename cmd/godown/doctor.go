@@ -61,7 +61,7 @@ Exit codes:
 退出码：
   0  没有比提示更严重的问题
   1  有故障：有东西不能用
-  2  参数有误；没有做任何检查
+  2  参数错误；没有做任何检查
   3  有警告：迟早会出问题，或者不安全`),
 		Example: `  godown doctor
   godown doctor --fix
@@ -167,6 +167,9 @@ func (m machine) diagnose(ctx context.Context, cmd *cobra.Command, facts *doctor
 		return findings, nil
 	}
 	board.Show([]string{m.say("Going the way of a module …", "正在走一遍获取模块的全过程……")}, 1)
+	facts.Watch = func(what lang.Text) {
+		board.Show([]string{m.say("Going the way of a module: ", "正在走一遍获取模块的全过程：") + what.In(m.lang)}, 1)
+	}
 	chain := doctor.Chain(ctx, facts, module)
 	return doctor.Together(findings, chain.Findings()), chain
 }

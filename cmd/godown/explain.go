@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -134,7 +135,10 @@ func (e *explaining) command(args []string) error {
 	if e.json {
 		to = stderr // stdout is the explanation's
 	}
-	code, err := runChild(e.cmd.Context(), e.machine.environ, args, e.cmd.InOrStdin(), io.MultiWriter(to, text), io.MultiWriter(stderr, text))
+	out1, out2 := &whole{to: text}, &whole{to: text}
+	code, err := runChild(e.cmd.Context(), e.machine.environ, args, e.cmd.InOrStdin(), io.MultiWriter(to, out1), io.MultiWriter(stderr, out2))
+	out1.end()
+	out2.end()
 	if err != nil || code == exitOK {
 		return ended(code, err)
 	}
@@ -153,14 +157,14 @@ func (e *explaining) command(args []string) error {
 // explain explains a text, and reports whether anything was recognised.
 func (e *explaining) explain(text []byte, elsewhere bool, w io.Writer) (known bool, err error) {
 	ctx := e.cmd.Context()
-	r := explain.Explain(ctx, string(text), e.around(ctx, elsewhere))
+	r := explain.Explain(ctx, text, e.around(ctx, elsewhere))
 	if e.json {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
 		return len(r.Failures) > 0, enc.Encode(r.Document(e.machine.lang))
 	}
-	r.Print(e.machine.printer(w), elsewhere)
+	r.Print(e.machine.printer(w))
 	return len(r.Failures) > 0, nil
 }
 
@@ -178,6 +182,35 @@ func (e *explaining) around(ctx context.Context, elsewhere bool) explain.Around 
 		}}
 	}
 	return around
+}
+
+// A whole passes whole lines on, so that those of stdout and stderr are not mixed
+// up within. Its user calls it from one goroutine at a time.
+type whole struct {
+	to   io.Writer
+	part []byte // of a line
+}
+
+// maxPart is how many bytes of a line are kept back.
+const maxPart = 64 << 10
+
+// Write keeps what comes after the last newline.
+func (w *whole) Write(p []byte) (int, error) {
+	w.part = append(w.part, p...)
+	i := bytes.LastIndexByte(w.part, '\n') + 1
+	if i == 0 && len(w.part) > maxPart {
+		i = len(w.part)
+	}
+	w.to.Write(w.part[:i])
+	w.part = append(w.part[:0], w.part[i:]...)
+	return len(p), nil
+}
+
+// end passes on what was kept, as a line.
+func (w *whole) end() {
+	if len(w.part) > 0 {
+		w.to.Write(append(w.part, '\n'))
+	}
 }
 
 // A tail keeps the last bytes that were written to it. All methods are safe for concurrent use.

@@ -27,6 +27,7 @@ type machine struct {
 	userConfigDir func() (string, error)
 	lookPath      func(name string) (string, error)
 	lang          lang.Language // that the commands of the tool-box speak
+	lost          *lostOutput   // what could not be printed; nil: nobody looks
 }
 
 // thisMachine is the machine that godown runs on.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/godown-dev/godown/internal/toolbox/lang"
 	"github.com/godown-dev/godown/internal/toolbox/term"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -46,6 +47,9 @@ func (m machine) group(root *cobra.Command, id string, commands ...*cobra.Comman
 
 // usage writes the help of a command below its Long text, in the machine's language.
 func (m machine) usage(cmd *cobra.Command) error {
+	if cmd.Flags().Lookup(langFlag) == nil {
+		m.lang = lang.English // as the rest of its help
+	}
 	var b strings.Builder
 	section := func(en, zh string) { fmt.Fprintf(&b, "\n\n%s", m.say(en, zh)) }
 	fmt.Fprint(&b, m.say("Usage:", "用法："))
@@ -135,7 +139,10 @@ func (m machine) flagHelp(flags *pflag.FlagSet) string {
 func (m machine) helpFlags(cmd *cobra.Command) {
 	cmd.InitDefaultHelpFlag()
 	if f := cmd.Flags().Lookup("help"); f != nil {
-		f.Usage = m.say("show this help", "显示本帮助")
+		f.Usage = "show this help"
+		if cmd.Flags().Lookup(langFlag) != nil {
+			f.Usage = m.say(f.Usage, "显示本帮助")
+		}
 	}
 	for _, c := range cmd.Commands() {
 		m.helpFlags(c)

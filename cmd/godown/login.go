@@ -49,7 +49,7 @@ Exit codes:
 退出码：
   0  已保存；或已列出（--list）
   1  服务器拒绝或连不上，或无法保存；有 --set 时还包括：没能设置 GOAUTH
-  2  参数有误，什么也没做`),
+  2  参数错误，什么也没做`),
 		Example: m.say(`  godown login https://goproxy.corp.example
   godown login --user me https://artifactory.corp.example/artifactory/api/go/golang
       its password or access token, for servers that want both (Artifactory, Nexus)

@@ -121,7 +121,7 @@ func (m machine) setGOAUTH(ctx context.Context, c *term.Console, in goenv.Machin
 	if !set {
 		c.Out.Say(lang.Text{En: "The go command does not ask godown for tokens yet. This has it do so:", Zh: "go 命令还不会向 godown 要令牌。下面的命令让它去要："})
 		c.Out.Line(4, goEnvLine("GOAUTH", value))
-		yes, _, err := c.Confirm(lang.Text{En: "Do that now?", Zh: "现在就设置吗？"})
+		yes, _, err := c.Confirm(ctx, lang.Text{En: "Do that now?", Zh: "现在就设置吗？"})
 		if err != nil || !yes {
 			return err
 		}

@@ -109,7 +109,7 @@ Exit codes:
 退出码：
   0  已删除
   1  没有这个登录，或钥匙串不肯删除
-  2  参数有误，什么也没做`),
+  2  参数错误，什么也没做`),
 		Example: `  godown logout https://goproxy.corp.example
   godown logout --all`,
 		Args: func(_ *cobra.Command, args []string) error {

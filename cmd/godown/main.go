@@ -31,12 +31,22 @@ func main() {
 // the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, m machine) int {
 	m = m.speaking(args)
+	m.lost = new(lostOutput)
 	root := newRootCommand(m)
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		plainUsages(root)
+	}
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
+	if lost := m.lost.err; lost != nil {
+		printError(stderr, lost) // it may be done, but nobody could read what was said of it
+		if err == nil {
+			err = &exit{exitFailed, nil}
+		}
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -47,6 +57,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	printError(stderr, err)
 	fmt.Fprintf(stderr, m.say("Run '%s -h' for help.\n", "运行 '%s -h' 查看帮助。\n"), cmd.CommandPath())
 	return exitUsage
+}
+
+// plainUsages takes the marks of flags' values out of their texts: shells show these as they are.
+func plainUsages(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") })
+	for _, c := range cmd.Commands() {
+		plainUsages(c)
+	}
 }
 
 // printError prints err, or each of the errors that were joined, once.
@@ -116,13 +134,13 @@ and goes on serving it when the upstream is gone. The tools need no server.`, `g
 			for _, c := range cmd.Commands() {
 				names = append(names, c.Name())
 			}
-			return fmt.Errorf("there is no command %q%s", args[0], didYouMean(args[0], names))
+			return fmt.Errorf(m.say("there is no command %q%s", "没有命令 %q%s"), args[0], m.didYouMean(args[0], names))
 		},
 		RunE:          func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 		SilenceErrors: true, // run prints them
 		SilenceUsage:  true,
 	}
-	root.SetFlagErrorFunc(flagError)
+	root.SetFlagErrorFunc(m.flagError)
 	m.speak(root)
 	root.CompletionOptions.DisableDefaultCmd = true // there is one of ours
 	root.AddGroup(
@@ -150,7 +168,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 }
 
 // flagError explains an error of the flag parser.
-func flagError(cmd *cobra.Command, err error) error {
+func (m machine) flagError(cmd *cobra.Command, err error) error {
 	absent, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok || absent.GetSpecifiedShortnames() != "" {
 		return errors.New(maskURLs(err.Error()))
@@ -163,5 +181,11 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-	return fmt.Errorf("%s has no flag --%s%s", cmd.Name(), name, didYouMean("--"+name, names))
+	if !cmd.HasParent() && name == "version" {
+		return errors.New(m.say("the version is told by 'godown version'", "查看版本请用 'godown version'"))
+	}
+	if name == langFlag && cmd.Flags().Lookup(langFlag) == nil {
+		return fmt.Errorf(m.say("%s speaks English only: --lang is for the tools that need no server", "%s 只有英文：--lang 只用于无需服务器的工具"), cmd.Name())
+	}
+	return fmt.Errorf(m.say("%s has no flag --%s%s", "%s 没有选项 --%s%s"), cmd.Name(), name, m.didYouMean("--"+name, names))
 }

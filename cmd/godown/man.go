@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,7 +25,7 @@ The folder is made if it is missing; pages that are there are replaced.`, `man �
   godown man --lang zh ~/.local/share/man/zh_CN/man1`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return fmt.Errorf("name one folder for the pages, such as ~/.local/share/man/man1")
+				return errors.New(m.say("name one folder for the pages, such as ~/.local/share/man/man1", "请指定存放手册页的目录，例如 ~/.local/share/man/man1"))
 			}
 			return nil
 		},

@@ -19,6 +19,14 @@ func didYouMean(word string, words []string) string {
 	return ""
 }
 
+// didYouMean is the same in the machine's language.
+func (m machine) didYouMean(word string, words []string) string {
+	if n := nearest(word, words); n != "" {
+		return fmt.Sprintf(m.say("; did you mean %q?", "；你是不是想写 %q？"), n)
+	}
+	return ""
+}
+
 // nearest returns the one of words that word was most probably meant to be, or
 // nothing. Letter case and the kind of dash do not count.
 func nearest(word string, words []string) string {

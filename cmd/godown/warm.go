@@ -12,11 +12,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/godown-dev/godown"
@@ -228,27 +226,6 @@ func warmHere(ctx context.Context, cfg *Config, w *wanted, out warmOutput) (int,
 		return exitFailed, errors.Join(failed, err)
 	}
 	return code, failed
-}
-
-// untilSignal returns a context that ends with a signal that would end the process, too. A second
-// signal ends the process, as it does after release.
-func untilSignal(ctx context.Context) (_ context.Context, release func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	var waiting sync.WaitGroup
-	waiting.Go(func() {
-		select {
-		case s := <-signals:
-			cancel(fmt.Errorf("stopped by a signal (%s); the same command goes on from there", s))
-		case <-ctx.Done():
-		}
-		signal.Stop(signals)
-	})
-	return ctx, func() {
-		cancel(nil)
-		waiting.Wait()
-	}
 }
 
 // warmThere has the godown at u fetch, and shows how it goes.

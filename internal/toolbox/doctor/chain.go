@@ -22,6 +22,7 @@ type ChainReport struct {
 	Also    *ChainReport // the way of a private module of the project, if it has one
 
 	findings []Finding
+	passed   bool // a mirror that answers has not got the module
 }
 
 // A Link is one entry of GOPROXY, or the module's own host.
@@ -82,7 +83,7 @@ const wellKnown = "rsc.io/quote"
 // a small one that is well known. A step takes at most f.Timeout, all of them a
 // few times that; nothing is written.
 func Chain(ctx context.Context, f *Facts, path string) *ChainReport {
-	ctx, cancel := context.WithTimeout(ctx, chainTimeouts*f.timeout())
+	ctx, cancel := context.WithTimeout(ctx, max(chainTimeouts*f.timeout(), leastChain))
 	defer cancel()
 	if path != "" {
 		p, version := splitVersion(path)
@@ -92,10 +93,14 @@ func Chain(ctx context.Context, f *Facts, path string) *ChainReport {
 		return f.chain(ctx, p, version)
 	}
 	public, private := f.candidates()
-	if public.Path == "" {
+	sample := public.Path == ""
+	if sample {
 		public.Path = wellKnown
 	}
 	r := f.chain(ctx, public.Path, public.Version)
+	if sample {
+		r.excuse()
+	}
 	if private.Path != "" {
 		r.Also = f.chain(ctx, private.Path, private.Version)
 	}
@@ -103,7 +108,10 @@ func Chain(ctx context.Context, f *Facts, path string) *ChainReport {
 }
 
 // chainTimeouts is how many timeouts of a step a whole chain may take.
-const chainTimeouts = 8
+const chainTimeouts = 3
+
+// leastChain is what a whole chain may take, however short a step's timeout is.
+const leastChain = 2 * time.Second
 
 // defaultTimeout is that of a step where nobody says one.
 const defaultTimeout = 10 * time.Second
@@ -117,11 +125,15 @@ func (f *Facts) timeout() time.Duration {
 
 // chain goes the way of one module.
 func (f *Facts) chain(ctx context.Context, path, version string) *ChainReport {
-	r := &ChainReport{Module: path, Version: version, Private: f.private(path), Offline: f.Offline}
+	leaks := f.leaks(path)
+	r := &ChainReport{Module: path, Version: version, Private: leaks || f.private(path), Offline: f.Offline}
 	if f.Offline {
 		return r
 	}
 	w := &walk{facts: f, prober: f.prober(), report: r}
+	if leaks {
+		w.found(nil, f.wouldLeak(path))
+	}
 	w.openDatabase()
 	entries := f.goproxy()
 	if r.Private && f.setting("GOPROXY") != "direct" {
@@ -148,9 +160,17 @@ type walk struct {
 	report  *ChainReport
 	rest    []godown.ProxyEntry // what follows the entry that is tried
 	stopped bool                // by off
+	last    State               // of the entry that was tried last
 	dated   bool                // the clock was compared
 
 	sums *database // nil: the checksum database is not asked for this module
+}
+
+// tell tells who watches what is waited for, and for how long at most.
+func (w *walk) tell(what lang.Text) {
+	if w.facts.Watch != nil {
+		w.facts.Watch(text("%s (%s at most)", "%s（最多 %s）", what, w.facts.timeout()))
+	}
 }
 
 // A visit is what is known of a link beside what is shown.

@@ -37,9 +37,13 @@ func (w *walk) direct(ctx context.Context, v *visit, word string) {
 	git, err := w.facts.Machine.LookPath("git")
 	if err != nil {
 		v.fail(Step{Name: "git", Detail: text("there is no git here", "本机没有 git")})
-		return // a check of its own tells more
+		missing := w.facts.gitMissing(required)
+		missing.Evidence = []lang.Text{text("PATH has no git", "PATH 中没有 git"), text("%s comes straight from its host", "%s 直接从其主机获取", path)}
+		w.found(v, missing)
+		return
 	}
 	start := time.Now()
+	w.tell(text("git reads %s", "git 读取 %s", showRepo(repo)))
 	said, err := w.lsRemote(ctx, git, repo)
 	if err != nil {
 		kind := gitFailureKind(said)
@@ -146,7 +150,7 @@ func attribute(e xml.StartElement, name string) string {
 // lsRemote asks a repository for its HEAD, as the go command would reach it, and with nobody asked
 // for a password. It returns what git says on failure, without secrets.
 func (w *walk) lsRemote(ctx context.Context, git, repo string) (said string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*w.facts.timeout())
+	ctx, cancel := context.WithTimeout(ctx, w.facts.timeout())
 	defer cancel()
 	cmd := exec.CommandContext(ctx, git, "ls-remote", "-q", "--", repo, "HEAD")
 	cmd.Env = append(append(slices.Clone(w.facts.Machine.Environ), w.quietSSH(ctx)...), "GIT_TERMINAL_PROMPT=0", "GCM_INTERACTIVE=never", "GIT_ASKPASS=", "SSH_ASKPASS_REQUIRE=never", "LC_ALL=C")

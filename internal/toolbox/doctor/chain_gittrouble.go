@@ -38,14 +38,17 @@ func (f *Facts) gitTrouble(kind gitKind, repo, said string) Finding {
 	if line := firstLine(said); line != "" {
 		x.Evidence = append(x.Evidence, text("git says: %s", "git 说：%s", line))
 	}
-	host := repo
+	host, port := repo, ""
 	if u, err := url.Parse(repo); err == nil {
 		host = u.Hostname()
+		if u.Scheme != "https" {
+			port = u.Port()
+		}
 	}
 	switch kind {
 	case gitHostKey:
 		x.ID = "ssh-host-unknown"
-		x.Fixes = []Fix{knowHost(host)}
+		x.Fixes = []Fix{knowHost(host, port)}
 	case gitPublicKey:
 		x.ID = "ssh-key-refused"
 		x.Fixes = []Fix{{Command: "ssh -T git@" + host, Say: text("see which key is offered; then tell the host your public key (~/.ssh/id_ed25519.pub)", "看看用的是哪个密钥，再把公钥（~/.ssh/id_ed25519.pub）登记到该主机")}}
@@ -64,8 +67,13 @@ func (f *Facts) gitTrouble(kind gitKind, repo, said string) Finding {
 }
 
 // knowHost says how ssh gets to know a host's key.
-func knowHost(host string) Fix {
-	return Fix{Command: "ssh-keyscan " + quote(host) + " >> ~/.ssh/known_hosts", Say: text("after that compare the key (ssh-keygen -l -f ~/.ssh/known_hosts) with what the host publishes", "之后用 ssh-keygen -l -f ~/.ssh/known_hosts 与该主机公布的指纹核对")}
+func knowHost(host, port string) Fix {
+	if port != "" && port != "22" {
+		host = "-p " + port + " " + quote(host)
+	} else {
+		host = quote(host)
+	}
+	return Fix{Command: "mkdir -p -m 700 ~/.ssh && ssh-keyscan " + host + " >> ~/.ssh/known_hosts", Say: text("after that compare the key (ssh-keygen -l -f ~/.ssh/known_hosts) with what the host publishes", "之后用 ssh-keygen -l -f ~/.ssh/known_hosts 与该主机公布的指纹核对")}
 }
 
 // firstLine returns the first line that says something: of git's it is the cause.

@@ -53,7 +53,10 @@ func (w *walk) files(ctx context.Context, v *visit) (*moduleFiles, bool) {
 		return nil, false
 	}
 	list := w.ask(ctx, v, "list", escaped+"/@v/list", true)
-	if w.refused(v, "list", list) {
+	if semver.IsValid(w.report.Version) && list.Failure != nil && list.Status != 0 && !absent(list) {
+		// For a version that is named the go command asks for no list, so it does not stop it.
+		v.step(Step{Name: "list", State: StepAbsent, Took: list.Total, Detail: text("%d, which matters only where no version is named", "%d，只影响未写明版本的请求", list.Status)})
+	} else if w.refused(v, "list", list) {
 		return nil, false
 	}
 	version := w.report.Version
@@ -107,6 +110,7 @@ func (w *walk) ask(ctx context.Context, v *visit, step, name string, keep bool) 
 		limit = smallZip
 	}
 	u := joinURL(v.base, name)
+	w.tell(text("%s is asked for %s", "向 %s 请求 %s", v.base.Host, name))
 	e := v.client.Get(ctx, probe.Ask{URL: u, Limit: limit, Keep: keep})
 	if step == "zip" && stalled(e) {
 		if again := w.patient().Get(ctx, probe.Ask{URL: u, Limit: limit, Keep: keep}); again.Failure == nil || again.Bytes > e.Bytes {

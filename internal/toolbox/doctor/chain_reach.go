@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,14 +30,26 @@ func (w *walk) reach(ctx context.Context, v *visit) bool {
 		return false
 	}
 	addr, ok := w.connectAny(ctx, v, v.base, addrs)
-	if !ok {
-		return false
-	}
-	if v.base.Scheme == "https" && !w.handshake(ctx, v, addr) {
+	if !ok || v.base.Scheme == "https" && !w.handshake(ctx, v, addr) {
+		w.doubt(v.base.Hostname())
 		return false
 	}
 	w.clock(ctx, v)
 	return true
+}
+
+// believe drops what was suspected of a host's address: who answers there has proven that it is the host.
+func (w *walk) believe(host string) {
+	w.report.findings = slices.DeleteFunc(w.report.findings, func(x Finding) bool { return x.ID == "dns-poisoned" && x.host == host })
+}
+
+// doubt makes a fault of what was suspected of a host's address, as nobody answers there who can prove to be the host.
+func (w *walk) doubt(host string) {
+	for i, x := range w.report.findings {
+		if x.ID == "dns-poisoned" && x.host == host {
+			w.report.findings[i].Severity = Fault
+		}
+	}
 }
 
 // reachProxy does the same where an outbound proxy stands before the mirror:
@@ -60,6 +73,7 @@ func (w *walk) resolve(ctx context.Context, v *visit, u *url.URL) (probe.Lookup,
 		}
 		return found, true
 	}
+	w.tell(text("resolving %s", "解析 %s", host))
 	found := w.prober.DNS(ctx, host)
 	if found.Failure != nil {
 		v.fail(Step{Name: "resolve", Took: found.Took, Detail: found.Failure.Text()})
@@ -80,6 +94,7 @@ func (w *walk) resolve(ctx context.Context, v *visit, u *url.URL) (probe.Lookup,
 // connectAny connects to addresses of both families at once, and returns the
 // first that answers: of IPv6 if one does, as the go command prefers it.
 func (w *walk) connectAny(ctx context.Context, v *visit, u *url.URL, found probe.Lookup) (netip.AddrPort, bool) {
+	w.tell(text("connecting to %s", "连接 %s", u.Host))
 	var four, six []probe.Connection
 	var both sync.WaitGroup
 	both.Go(func() { four = w.connectFamily(ctx, found.IPv4, proxyPort(u)) })
@@ -150,8 +165,10 @@ func proxyPort(u *url.URL) uint16 {
 // handshake makes the TLS handshake with an address that answers.
 func (w *walk) handshake(ctx context.Context, v *visit, addr netip.AddrPort) bool {
 	host := v.base.Hostname()
+	w.tell(text("TLS handshake with %s", "与 %s 进行 TLS 握手", v.base.Host))
 	h := w.prober.Handshake(ctx, addr, host)
 	if h.Failure == nil {
+		w.believe(host)
 		v.step(Step{Name: "tls", State: StepOK, Took: h.Took, Detail: text(h.Version, h.Version)})
 		w.found(v, w.facts.inspected(host, h.Chain)...)
 		return true

@@ -62,7 +62,7 @@ func TestChainSeparators(t *testing.T) {
 		{bad + "," + good.URL, false, 2, "fault connect-failed"}, // the second only as a spare
 		{bad + "|" + good.URL, true, 2, "warning connect-failed"},
 		{empty.URL + "," + good.URL, true, 2, ""},
-		{empty.URL, false, 1, ""},
+		{empty.URL, false, 1, "fault module-absent"},
 		{"off", false, 1, ""},
 		{good.URL + "," + bad, true, 2, "warning connect-failed"},
 	} {

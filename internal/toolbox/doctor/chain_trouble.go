@@ -200,7 +200,7 @@ func (f *Facts) proxyUnreachable(v *visit, via *url.URL, failure *probe.Failure)
 			x.Fixes = append(x.Fixes, Fix{Say: text("it wants a login: http://NAME:SECRET@host:port in the variable; special characters as %XX", "它要求登录：在变量中写 http://NAME:SECRET@host:port，特殊字符写成 %XX")})
 		}
 	}
-	if via != nil && isLoopback(via.Hostname()) && f.inContainer() {
+	if via != nil && via.User == nil && isLoopback(via.Hostname()) && f.inContainer() {
 		x.Evidence = append(x.Evidence, text("this is a container: its loopback is not the host's, where the proxy may run", "这里是容器：它的回环地址不是宿主机的，代理可能在宿主机上"))
 		x.Fixes = append(x.Fixes, Fix{Command: f.export(set.name, strings.Replace(showURL(via), via.Hostname(), "host.docker.internal", 1)), Say: text("with docker: run it with --add-host=host.docker.internal:host-gateway; the proxy must listen for others", "在 docker 中：用 --add-host=host.docker.internal:host-gateway 运行；代理须允许局域网连接")})
 	}
@@ -260,12 +260,15 @@ func (f *Facts) sumdbTrouble(r *ChainReport, db *database, security bool, failur
 		if failure.Kind == probe.HTTPStatus && (failure.Status == 404 || failure.Status == 410) {
 			x.ID, x.Title = "sumdb-absent", text("The checksum database %s does not know %s", "校验和数据库 %s 中没有 %s", db.spec.Name, r.Module+" "+r.Version)
 			x.Consequence = text("The go command stops with: verifying module: … 404 Not Found. A private module must be named in GOPRIVATE.", "go 命令报错：verifying module: … 404 Not Found。私有模块须列入 GOPRIVATE。")
-			x.Fixes = []Fix{{Command: "go env -w GOPRIVATE=" + quote(privatePattern(f.setting("GOPRIVATE"), r.Module)), Say: text("if it is private", "如果它是私有模块")}}
+			x.Fixes = []Fix{f.fixSet("GOPRIVATE", privatePattern(f.setting("GOPRIVATE"), r.Module), text("if it is private", "如果它是私有模块"))}
+			x.Fixes[0].Do = nil // only a person knows
 			return x
 		}
 	}
 	if db.spec.Name == "sum.golang.org" {
-		x.Fixes = append(x.Fixes, Fix{Command: "go env -w GOSUMDB=sum.golang.google.cn", Say: text("the same database, by a name that is reachable from mainland China", "同一个数据库，在中国大陆可以访问的域名")})
+		fix := f.fixSet("GOSUMDB", "sum.golang.google.cn", text("the same database, by a name that is reachable from mainland China", "同一个数据库，在中国大陆可以访问的域名"))
+		fix.Do = nil // whether that helps shows only the network
+		x.Fixes = append(x.Fixes, fix)
 	}
 	x.Fixes = append(x.Fixes, Fix{Command: "godown use cn", Say: text("or put a mirror first that passes it on", "或把会转发它的镜像放在最前")})
 	return x
@@ -290,6 +293,36 @@ func checksumMismatch(name string, r *ChainReport, file, got, want string) Findi
 		},
 		Consequence: text("The go command stops with: checksum mismatch, SECURITY ERROR. The mirror or somebody on the way has changed it.", "go 命令报错：checksum mismatch, SECURITY ERROR。镜像或途中有人改动了它。"),
 		Fixes:       []Fix{another(), {Say: text("and tell who runs that mirror", "并告知该镜像的管理者")}},
+	}
+}
+
+// nobodyHas returns that a module was asked for as it should be, and that it is not there.
+func nobodyHas(r *ChainReport) Finding {
+	name := r.Module
+	if r.Version != "" {
+		name += " " + r.Version
+	}
+	x := Finding{
+		ID: "module-absent", Severity: Fault,
+		Title:       text("Nobody who is asked has %s", "所询问的地方都没有 %s", name),
+		Consequence: text("The go command stops with 404 Not Found, unknown revision, or the like.", "go 命令会报 404 Not Found、unknown revision 之类的错误。"),
+		Fixes:       []Fix{{Say: text("check path and version; a new version may take some minutes to be known, and a private module belongs into GOPRIVATE", "检查路径与版本；新版本可能要过几分钟才能查到，私有模块应列入 GOPRIVATE")}},
+	}
+	for _, l := range r.Links {
+		x.Evidence = append(x.Evidence, text("%s: %s", "%s：%s", l.Name, l.Ending))
+	}
+	return x
+}
+
+// excuse makes hints of the faults with which a module was refused that nobody needs: a
+// mirror may well offer only some modules.
+func (r *ChainReport) excuse() {
+	for i := range r.findings {
+		switch x := &r.findings[i]; {
+		case x.ID == "mirror-forbidden" || x.ID == "module-absent" || x.ID == "sumdb-absent" || x.Severity == Fault && r.passed:
+			x.Severity = Hint
+			x.Evidence = append(x.Evidence, text("%s was tried as an example: this mirror may offer only some modules; try one that you need: godown doctor MODULE", "%s 只是试用的例子：该镜像可能只提供部分模块；请用你需要的模块再试：godown doctor MODULE", r.Module))
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/godown-dev/godown"
@@ -32,6 +33,7 @@ func (f *Facts) candidates() (public, private module.Version) {
 	known := false
 	for _, v := range f.requirements() {
 		switch {
+		case f.leaks(v.Path): // another check tells; its name is not to go out from here
 		case f.private(v.Path):
 			if private.Path == "" {
 				private = v
@@ -51,6 +53,25 @@ func knownHost(path string) bool {
 		return true
 	}
 	return false
+}
+
+// leaks reports whether a module's host is a private one, and the go command would ask the public for it.
+func (f *Facts) leaks(path string) bool {
+	host, _, _ := strings.Cut(path, "/")
+	return f.Settings != nil && strings.Contains(host, ".") && hostLooksPrivate(host) && !f.private(path) && len(f.publicProxies()) > 0
+}
+
+// wouldLeak says that a module is not asked for here in the way that the go command would.
+func (f *Facts) wouldLeak(path string) Finding {
+	fix := f.fixSet("GOPRIVATE", privatePattern(f.setting("GOPRIVATE"), path), lang.Text{})
+	fix.Do = nil // the check of the project's modules does it for all of them
+	return Finding{
+		ID: "private-leak", Severity: Warning,
+		Title:       text("%s is asked for in public", "会向公共服务查询 %s", path),
+		Evidence:    []lang.Text{text("its host is a private one; asked: %s", "它的主机是内网的；会查询：%s", strings.Join(f.publicProxies(), ", ")), text("doctor asks its own host alone", "doctor 只询问它自己的主机")},
+		Consequence: text("Its name leaves the company, and the download fails or is slow: nobody out there has it.", "它的名字会泄露到公司之外，而且下载会失败或很慢：外面没有这个模块。"),
+		Fixes:       []Fix{fix},
+	}
 }
 
 // required returns the version of a module that the project needs, or "".
@@ -105,6 +126,7 @@ func (w *walk) entry(ctx context.Context, e godown.ProxyEntry, more bool) (goesO
 	v := &visit{base: e.URL, any: e.Any}
 	w.report.Links = append(w.report.Links, Link{})
 	v.link = &w.report.Links[len(w.report.Links)-1]
+	before := len(w.report.findings)
 	switch {
 	case e.Word == "off":
 		v.link.Name = "off"
@@ -118,6 +140,11 @@ func (w *walk) entry(ctx context.Context, e godown.ProxyEntry, more bool) (goesO
 	default:
 		w.mirror(ctx, v)
 	}
+	if ctx.Err() != nil && v.outcome == StepFailed {
+		w.report.findings = w.report.findings[:min(before, len(w.report.findings))] // it was we who gave up
+	}
+	w.last = v.outcome
+	w.report.passed = w.report.passed || e.URL != nil && v.outcome == StepAbsent
 	goesOn = v.outcome == StepAbsent && more || v.outcome == StepFailed && v.any && !v.fatal && more
 	v.link.Ending = w.ending(v, more)
 	if v.outcome == StepOK {
@@ -200,8 +227,14 @@ func folderOf(u *url.URL, system string) string {
 // conclude makes of what was met what is told: what did not keep the module
 // from coming is a warning.
 func (w *walk) conclude(ctx context.Context) {
-	if ctx.Err() != nil && !w.report.Works {
+	r := w.report
+	said := slices.ContainsFunc(r.findings, func(x Finding) bool { return x.Severity == Fault })
+	switch {
+	case r.Works:
+	case ctx.Err() != nil:
 		w.found(nil, chainGaveUp())
+	case !said && w.last == StepAbsent:
+		w.found(nil, nobodyHas(r))
 	}
 	for i := range w.report.findings {
 		if w.report.Works && w.report.findings[i].Severity == Fault {

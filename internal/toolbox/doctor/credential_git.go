@@ -12,12 +12,16 @@ import (
 
 // A gitConfig is what git is told, of what matters here.
 type gitConfig struct {
-	proxy      string // http.proxy
-	myth       bool   // https.proxy is set, which is no setting
-	noVerify   []string
+	proxy      string       // http.proxy
+	proxies    []gitSetting // that and those of hosts, http.URL.proxy
+	myth       bool         // https.proxy is set, which is no setting
+	noVerify   []gitSetting
 	sshCommand string
 	rules      []insteadOf
 }
+
+// A gitSetting is one of git's configuration.
+type gitSetting struct{ key, value string }
 
 // An insteadOf is a rule that sends git elsewhere.
 type insteadOf struct {
@@ -62,8 +66,11 @@ func (c *gitConfig) take(key, value string) {
 		c.sshCommand = value
 	case strings.HasSuffix(key, ".sslverify"):
 		if slices.Contains([]string{"false", "no", "off", "0"}, strings.ToLower(value)) {
-			c.noVerify = append(c.noVerify, key+"="+value)
+			c.noVerify = append(c.noVerify, gitSetting{key, value})
 		}
+	}
+	if strings.HasPrefix(key, "http.") && strings.HasSuffix(key, ".proxy") && value != "" {
+		c.proxies = append(c.proxies, gitSetting{key, value})
 	}
 	if base, ok := strings.CutSuffix(key, ".insteadof"); ok {
 		if to, ok := strings.CutPrefix(base, "url."); ok && value != "" {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -182,7 +183,7 @@ func checkNetrc(_ context.Context, f *Facts) []Finding {
 // netrcMode finds a file of passwords that others can read.
 func (f *Facts) netrcMode(n *netrc) []Finding {
 	info, err := os.Stat(n.file)
-	if err != nil || f.OS == "windows" || info.Mode().Perm()&0o077 == 0 || !hasPassword(n) {
+	if err != nil || f.OS == "windows" || !openToOthers(n.file, info.Mode()) || !hasPassword(n) {
 		return nil
 	}
 	return []Finding{{
@@ -193,6 +194,20 @@ func (f *Facts) netrcMode(n *netrc) []Finding {
 		Fixes: []Fix{{Command: "chmod 600 " + quote(n.file), Say: text("let only you read it", "只允许自己读取"),
 			Do: func(context.Context) error { return os.Chmod(n.file, 0o600) }}},
 	}}
+}
+
+// openToOthers reports whether others can read a file of that mode: for that they
+// must come through each folder above it as well.
+func openToOthers(file string, mode fs.FileMode) bool {
+	group, all := mode&0o040 != 0, mode&0o004 != 0
+	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
+		if info, err := os.Stat(dir); err == nil {
+			group, all = group && info.Mode()&0o010 != 0, all && info.Mode()&0o001 != 0
+		}
+		if dir == filepath.Dir(dir) {
+			return group || all
+		}
+	}
 }
 
 func hasPassword(n *netrc) bool {

@@ -143,7 +143,7 @@ func (f *Facts) sshHostTrouble(ctx context.Context, ssh, user, host, port string
 			Title:       text("ssh does not know the key of %s yet", "ssh 还不认识 %s 的密钥", host),
 			Evidence:    []lang.Text{said, text("there is no line for it in %s", "%s 中没有它", strings.Join(s.knownFiles, ", "))},
 			Consequence: text("ssh asks whether to trust it, in the midst of what the go command prints; where nobody can answer (CI, an editor, a container), modules of that host fail: Host key verification failed.", "ssh 会在 go 命令的输出中间询问是否信任；在无人应答的地方（CI、编辑器、容器），该主机上的模块会失败：Host key verification failed。"),
-			Fixes:       []Fix{knowHost(s.host)},
+			Fixes:       []Fix{knowHost(s.host, s.port)},
 		})
 	}
 	hasKey := slices.ContainsFunc(s.keys, func(k string) bool {

@@ -38,7 +38,8 @@ type Finding struct {
 	Consequence lang.Text   // what comes of it
 	Fixes       []Fix       // what mends it, the best first
 
-	by Check // that found it
+	by   Check  // that found it
+	host string // that it is about, where that matters later
 }
 
 // A Fix is a way to mend a finding.
@@ -71,6 +72,9 @@ type Facts struct {
 	Roots    *x509.CertPool                                         // the authorities that are trusted; nil: the system's
 	connect  func(context.Context, netip.AddrPort) probe.Connection // a test's own; nil: really
 
+	// Watch is told what is waited for now, as soon as that begins. Nil: nobody.
+	Watch func(lang.Text)
+
 	// Change sets a setting as "go env -w" does, or as "go env -u" for "", in such a
 	// way that it can be undone. Nil: fixes have no Do.
 	Change func(ctx context.Context, name, value string) error
@@ -96,9 +100,9 @@ func Examine(ctx context.Context, f *Facts, checks []Check) []Finding {
 
 // Together returns the findings of two lists, each once, the worst first.
 func Together(a, b []Finding) []Finding {
-	all := unique(slices.Concat(a, b))
+	all := slices.Concat(a, b)
 	slices.SortStableFunc(all, func(a, b Finding) int { return int(b.Severity) - int(a.Severity) })
-	return all
+	return unique(all)
 }
 
 // Worst returns how bad the worst finding is; ok is false if there is none.

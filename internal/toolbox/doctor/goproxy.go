@@ -142,8 +142,8 @@ func (f *Facts) mendEntry(entry string) string {
 	if known := f.misspelt(host); known != nil {
 		return known.String()
 	}
-	if u.Scheme == "http" && !hostLooksPrivate(u.Host) {
-		u.Scheme = "https"
+	if u.Scheme == "http" && f.publicHost(u.Hostname()) {
+		u.Scheme = "https" // of others nobody knows here whether they speak it
 	}
 	return u.String()
 }
@@ -301,6 +301,6 @@ func checkInstallation(_ context.Context, f *Facts) []Finding {
 		Title:       text("Who packaged Go has switched the module proxy off", "打包 Go 的人关掉了模块代理"),
 		Evidence:    one(f.said("GOPROXY")),
 		Consequence: text("Modules come straight from their hosts: slower, with git, and what its owner deletes is gone.", "模块直接从各自的主机获取：更慢，需要 git，而且作者删了就没有了。"),
-		Fixes:       []Fix{{Command: "godown use default", Say: text("or godown use cn in China", "在中国用 godown use cn")}},
+		Fixes:       []Fix{{Command: "godown use cn", Say: text("in China", "在中国")}, {Command: "godown bench", Say: text("elsewhere see which mirrors answer, and take one with godown use", "在其他地方，看看哪些镜像可用，再用 godown use 选用")}},
 	}}
 }

@@ -69,6 +69,14 @@ func checkProxyHosts(_ context.Context, f *Facts) []Finding {
 				Consequence: text("If it does not exist, downloads fail. If it does, somebody else may have taken the name and sees what you download.", "如果它不存在，下载会失败；如果存在，可能是别人抢注的域名，你下载了什么对方一清二楚。"),
 				Fixes:       f.fixProxies(text("if %s was meant", "如果本意是 %s", known.Host)),
 			})
+		} else if e.url.Scheme == "http" && !hostLooksPrivate(host) && !f.publicHost(e.url.Hostname()) {
+			found = append(found, Finding{
+				ID: "goproxy-http", Severity: Hint,
+				Title:       text("%s is asked over http, without encryption", "%s 以未加密的 http 访问", host),
+				Evidence:    one(f.said("GOPROXY")),
+				Consequence: text("Within a network of one's own that may be meant. Elsewhere anyone on the way sees what you fetch. The go command sends no credentials over it.", "在自己的内网里这可能是有意的；在其他地方，路上的任何人都能看到你下载了什么。go 命令也不会通过它发送凭据。"),
+				Fixes:       []Fix{{Say: text("write https:// in GOPROXY, if the server speaks it", "如果服务器支持 https，就在 GOPROXY 中写 https://")}},
+			})
 		} else if e.url.Scheme == "http" && !hostLooksPrivate(host) {
 			found = append(found, Finding{
 				ID: "goproxy-http", Severity: Warning,

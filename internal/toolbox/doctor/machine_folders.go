@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
+	"github.com/godown-dev/godown/internal/toolbox/goenv"
 	"github.com/godown-dev/godown/internal/toolbox/lang"
 )
 
@@ -15,8 +17,9 @@ import (
 type machine struct {
 	room  func(dir string) (room, bool)
 	owner func(fs.FileInfo) (uid int, ok bool)
-	uid   int                   // ours; -1: the system has none
-	files func() (uint64, bool) // how many may be open at once, at most
+	uid   int                    // ours; -1: the system has none
+	files func() (uint64, bool)  // how many may be open at once, at most
+	trial func(dir string) error // tries to make a folder in dir; nil: really
 }
 
 // A room is what is known of the file system that a folder is in.
@@ -95,13 +98,10 @@ func (m *machine) unwritable(f *Facts, name, dir string) []Finding {
 		}
 	}
 	if why == nil {
-		trial, err := os.MkdirTemp(at, ".godown-doctor-")
-		if why = err; err == nil {
-			_ = os.Remove(trial)
-		}
+		why = m.tried(at)
 	}
-	if why == nil {
-		return nil
+	if why == nil || at == dir && errors.Is(why, syscall.EROFS) {
+		return nil // what is in a cache on read-only media can be used; it was put there for that
 	}
 	id := map[string]string{"GOMODCACHE": "modcache-unwritable", "GOCACHE": "gocache-unwritable"}[name]
 	x := Finding{
@@ -119,8 +119,30 @@ func (m *machine) unwritable(f *Facts, name, dir string) []Finding {
 	if f.inContainer() {
 		x.Fixes = append(x.Fixes, Fix{Command: f.export(name, "/tmp/"+strings.ToLower(name)), Say: text("in a container whose home cannot be written", "容器的家目录不可写时")})
 	}
-	x.Fixes = append(x.Fixes, f.fixSet(name, "", text("go back to the default folder, if another was set", "如果设置过其他目录，恢复默认目录")))
+	if !f.untouched(name) {
+		x.Fixes = append(x.Fixes, f.fixSet(name, "", text("go back to the default folder", "恢复默认目录")))
+	}
+	if len(x.Fixes) == 0 {
+		x.Fixes = []Fix{{Say: text("make %s a folder that you may write to", "把 %s 变成你可以写入的目录", f.tilde(dir))}}
+	}
 	return []Finding{x}
+}
+
+// untouched reports whether nobody has said what a setting is.
+func (f *Facts) untouched(name string) bool {
+	return f.Settings != nil && f.placeOf(name) == goenv.BuiltIn
+}
+
+// tried makes a folder in dir and removes it.
+func (m *machine) tried(dir string) error {
+	if m.trial != nil {
+		return m.trial(dir)
+	}
+	trial, err := os.MkdirTemp(dir, ".godown-doctor-")
+	if err == nil {
+		_ = os.Remove(trial)
+	}
+	return err
 }
 
 func chown(dir string) Fix {
@@ -190,9 +212,8 @@ func (m *machine) crowded(f *Facts, name, dir string) []Finding {
 	clean := map[string]string{"GOMODCACHE": "godown cache prune", "GOCACHE": "go clean -cache"}[name]
 	fixes := []Fix{
 		{Command: clean, Say: text("remove what is not needed", "删除不需要的内容")},
-		f.fixSet(name, filepath.Join(string(filepath.Separator)+"path", "with", "room"), text("or keep it where there is room", "或放到有空间的地方")),
+		{Say: text("keep it where there is room: set %s to a folder there", "放到有空间的地方：把 %s 设为那里的目录", name)},
 	}
-	fixes[1].Do = nil // the path is an example
 	var found []Finding
 	switch {
 	case r.free < noRoom:
@@ -238,8 +259,8 @@ func (m *machine) crowded(f *Facts, name, dir string) []Finding {
 // only what is in the project use such.
 func (f *Facts) cacheInProject(dir string) []Finding {
 	mod := f.setting("GOMOD")
-	if mod == "" || mod == os.DevNull {
-		return nil
+	if mod == "" || mod == os.DevNull || f.untouched("GOMODCACHE") {
+		return nil // where Go itself puts it, a go.mod in the home is what is out of place
 	}
 	root := filepath.Dir(mod)
 	rel, err := filepath.Rel(root, dir)

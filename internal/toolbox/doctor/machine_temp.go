@@ -35,22 +35,32 @@ func (m *machine) checkTemp(_ context.Context, f *Facts) []Finding {
 			Title:       text("The folder for temporary files cannot be written to", "临时文件目录不可写"),
 			Evidence:    []lang.Text{lang.Same(err.Error())},
 			Consequence: text("Builds and tests stop with: go: creating work dir.", "构建与测试会失败：go: creating work dir。"),
-			Fixes:       []Fix{f.fixSet("GOTMPDIR", filepath.Join(f.Home, ".cache", "go-tmp"), text("build elsewhere, in a folder that is there", "在其他（已存在的）目录中构建"))},
+			Fixes:       []Fix{f.buildElsewhere()},
 		}}
 	} else {
 		_ = os.Remove(trial)
 	}
 	if r, ok := m.room(dir); ok && r.noPrograms {
-		other := filepath.Join(f.Home, ".cache", "go-tmp")
 		return []Finding{{
 			ID: "temp-noexec", Severity: Warning,
 			Title:       text("Programs in the folder for temporary files cannot be run", "临时文件目录中的程序不能运行"),
 			Evidence:    []lang.Text{text("%s is mounted with noexec", "%s 以 noexec 挂载", dir)},
 			Consequence: text("go build works; go run, go test and go generate stop with: fork/exec: permission denied.", "go build 正常；go run、go test 与 go generate 会失败：fork/exec: permission denied。"),
-			Fixes:       []Fix{{Command: "mkdir -p " + quote(other) + " && go env -w GOTMPDIR=" + quote(other), Say: text("build elsewhere", "在其他目录中构建")}},
+			Fixes:       []Fix{f.buildElsewhere()},
 		}}
 	}
 	return nil
+}
+
+// buildElsewhere returns the fix that makes a folder for builds in the home, and takes that.
+func (f *Facts) buildElsewhere() Fix {
+	if f.Home == "" {
+		return Fix{Say: text("set GOTMPDIR to a folder in which programs can be made and run", "把 GOTMPDIR 设为可以写入并运行程序的目录")}
+	}
+	dir := filepath.Join(f.Home, ".cache", "go-tmp")
+	fix := f.fixSet("GOTMPDIR", dir, text("build elsewhere", "在其他目录中构建"))
+	fix.Command, fix.Do = "mkdir -p "+quote(dir)+" && "+fix.Command, nil
+	return fix
 }
 
 // tempFolder returns which variable says where builds happen, and what it says; "" where nobody says.

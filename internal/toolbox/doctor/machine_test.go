@@ -114,7 +114,22 @@ func proxyIllnesses() []illness {
 		{"git trusts all", func(s *seat) {
 			s.write("home/gitconfig", "[http]\n\tsslVerify = false\n")
 			s.set("GONOPROXY", "git.corp.test")
-		}, "git-no-verify", Warning, "git config"},
+		}, "git-no-verify", Warning, "git config --global --unset-all http.sslverify"},
+		{"git trusts all of a host", func(s *seat) {
+			s.write("home/gitconfig", "[http \"https://me:s3cret@git.corp.test/\"]\n\tsslVerify = false\n")
+			s.env("GIT_SSL_NO_VERIFY=1")
+			s.set("GONOPROXY", "git.corp.test")
+		}, "git-no-verify", Warning, "unset GIT_SSL_NO_VERIFY"},
+		{"git's proxy is gone", func(s *seat) {
+			s.write("home/gitconfig", "[http \"https://github.com\"]\n\tproxy = http://"+closedAddr(s.t)+"\n")
+			s.set("GOPROXY", "https://goproxy.cn,direct")
+		}, "git-proxy-dead", Warning, "git config --global --unset-all http.https://github.com.proxy"},
+		{"private host by ssh", func(s *seat) {
+			s.set("GOPROXY", "https://goproxy.cn,direct")
+			s.write("home/gitconfig", "[url \"git@git.corp.example.test:\"]\n\tinsteadOf = https://git.corp.example.test/\n")
+			s.without("ssh")
+			s.env("GIT_SSH_COMMAND=other")
+		}, "git-host-unnamed", Hint, "go env -w GOPRIVATE=git.corp.example.test"},
 	}
 }
 
@@ -145,7 +160,7 @@ func loginIllnesses() []illness {
 			s.write("home/gitconfig", rule)
 			fakeSSH(s, "hostname git.corp.test\nport 2222\nstricthostkeychecking ask\nuserknownhostsfile ~/.ssh/known_hosts\n")
 			s.write("home/.ssh/known_hosts", "git.corp.test ssh-ed25519 AAAA\n") // of another port
-		}, "ssh-host-unknown", Warning, "ssh-keyscan git.corp.test"},
+		}, "ssh-host-unknown", Warning, "mkdir -p -m 700 ~/.ssh && ssh-keyscan -p 2222 git.corp.test >> ~/.ssh/known_hosts"},
 		{"no key", func(s *seat) {
 			s.set("GONOPROXY", "git.corp.test")
 			s.write("home/gitconfig", rule)
@@ -154,8 +169,10 @@ func loginIllnesses() []illness {
 		}, "ssh-no-key", Warning, "ssh-keygen -t ed25519"},
 		{"netrc for others", func(s *seat) {
 			file := s.write("home/.netrc", "machine a.test login me password s3cret\n")
-			if err := os.Chmod(file, 0o644); err != nil {
-				s.t.Fatal(err)
+			for name, mode := range map[string]fs.FileMode{file: 0o644, filepath.Dir(filepath.Dir(filepath.Dir(file))): 0o755, filepath.Dir(file): 0o755} {
+				if err := os.Chmod(name, mode); err != nil {
+					s.t.Fatal(err)
+				}
 			}
 		}, "netrc-mode", Warning, "chmod 600 "},
 		{"netrc without password", func(s *seat) { s.write("home/.netrc", "machine a.test login me\n") }, "netrc-incomplete", Warning, ""},

@@ -78,8 +78,8 @@ func (f *Facts) gitMissing(needed need) Finding {
 	if needed == required {
 		x.Severity = Fault
 		x.Evidence = []lang.Text{text("PATH has no git", "PATH 中没有 git")}
-		if list := f.noProxy(); list != "" {
-			x.Evidence = append(x.Evidence, text("modules matching %s come straight from their hosts", "匹配 %s 的模块直接从其主机获取", list))
+		if list := patternsOf(f.noProxy()); len(list) > 0 {
+			x.Evidence = append(x.Evidence, text("modules matching %s come straight from their hosts", "匹配 %s 的模块直接从其主机获取", strings.Join(list, ",")))
 		} else {
 			x.Evidence = append(x.Evidence, text("GOPROXY is direct", "GOPROXY 为 direct"))
 		}

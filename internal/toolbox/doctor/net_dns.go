@@ -111,9 +111,9 @@ func (f *Facts) lies(found probe.Lookup) []Finding {
 
 func dnsPoisoned(found probe.Lookup, a netip.Addr) Finding {
 	return Finding{
-		ID: "dns-poisoned", Severity: Fault,
-		Title:       text("The name server answers falsely for %s", "DNS 对 %s 给出了虚假的地址", found.Host),
-		Evidence:    []lang.Text{text("%s resolves to %s, where it cannot be", "%s 解析为 %s，它不可能在那里", found.Host, a)},
+		ID: "dns-poisoned", Severity: Warning, host: found.Host, // a fault, if nobody answers there either
+		Title:       text("The name server seems to answer falsely for %s", "DNS 对 %s 给出的地址像是虚假的", found.Host),
+		Evidence:    []lang.Text{text("%s resolves to %s, one of the addresses that false answers give", "%s 解析为 %s，这是虚假应答常用的地址", found.Host, a)},
 		Consequence: text("Connecting hangs, is reset, or shows another host's certificate.", "连接会卡住、被重置，或看到别的主机的证书。"),
 		Fixes: []Fix{
 			{Command: "godown use cn", Say: text("use mirrors whose names are not tampered with", "改用域名未被污染的镜像")},

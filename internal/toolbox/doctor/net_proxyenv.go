@@ -184,10 +184,22 @@ func (f *Facts) noProxyEntries(p *httpProxies) []Finding {
 		case strings.Contains(strings.TrimPrefix(t, "*."), "*"):
 			dead(t, text("* stands at the beginning only", "* 只能放在开头"), "."+t[strings.LastIndex(t, "*")+1:])
 		case strings.Contains(t, "/") && badPrefix != nil:
-			dead(t, text("it is no range of addresses", "不是有效的地址段"), bare)
+			dead(t, text("it is no range of addresses", "不是有效的地址段"), wholeRange(t, bare))
 		}
 	}
 	return found
+}
+
+// wholeRange completes "169.254/16"; of what is no range it returns the host.
+func wholeRange(entry, host string) string {
+	addr, bits, _ := strings.Cut(entry, "/")
+	for strings.Count(addr, ".") < 3 {
+		addr += ".0"
+	}
+	if p, err := netip.ParsePrefix(addr + "/" + bits); err == nil {
+		return p.String()
+	}
+	return host
 }
 
 // cidrOf makes a range of "10.1.*".
@@ -289,16 +301,25 @@ func checkGitProxy(ctx context.Context, f *Facts) []Finding {
 			Fixes:       []Fix{{Command: f.export("HTTPS_PROXY", gitProxyValue(git.proxy)), Say: text("if the mirrors are to be reached through it as well", "如果镜像也要通过它访问")}},
 		})
 	}
+	found = append(found, f.deadGitProxies(ctx, git)...)
+	found = append(found, f.unnamedHosts(git)...)
+	var evidence []string
+	var fixes []Fix
 	if v := f.Machine.Getenv("GIT_SSL_NO_VERIFY"); v != "" && v != "0" && v != "false" {
-		git.noVerify = append(git.noVerify, "GIT_SSL_NO_VERIFY="+v)
+		evidence = append(evidence, "GIT_SSL_NO_VERIFY="+v)
+		fixes = append(fixes, Fix{Command: f.unset("GIT_SSL_NO_VERIFY"), Say: text("verify again", "恢复校验")})
 	}
-	if len(git.noVerify) > 0 && f.gitNeed() != needless {
+	for _, s := range git.noVerify {
+		evidence = append(evidence, hidePasswords(s.key)+"="+s.value)
+		fixes = append(fixes, unsetGit(s, text("verify again", "恢复校验")))
+	}
+	if len(evidence) > 0 && f.gitNeed() != needless {
 		found = append(found, Finding{
 			ID: "git-no-verify", Severity: Warning,
 			Title:       text("git takes any certificate", "git 不校验证书"),
-			Evidence:    []lang.Text{lang.Same(strings.Join(git.noVerify, ", "))},
+			Evidence:    []lang.Text{lang.Same(strings.Join(evidence, ", "))},
 			Consequence: text("Whoever is on the way can put other code in the place of private modules: no checksum database knows them.", "途中的任何人都能替换私有模块的代码：校验和数据库不知道它们。"),
-			Fixes:       append([]Fix{{Command: "git config --global --unset-all http.sslVerify; " + f.unset("GIT_SSL_NO_VERIFY"), Say: text("verify again", "恢复校验")}}, f.installAuthority()...),
+			Fixes:       append(fixes, f.installAuthority()...),
 		})
 	}
 	return found

@@ -167,5 +167,8 @@ func showProxy(raw string) string {
 func showURL(u *url.URL) string {
 	v := *u
 	v.RawQuery, v.Fragment, v.RawFragment = "", "", ""
+	if _, has := v.User.Password(); v.User != nil && !has && v.Scheme != "ssh" && v.Scheme != "git+ssh" {
+		v.User = url.User(hidden) // a token often stands as the name
+	}
 	return v.Redacted()
 }

@@ -63,7 +63,7 @@ func (f *Facts) gitNeed() need {
 	if f.Settings == nil {
 		return needless
 	}
-	if f.noProxy() != "" {
+	if len(patternsOf(f.noProxy())) > 0 { // "none" names nothing
 		return required
 	}
 	for i, e := range f.goproxy() {

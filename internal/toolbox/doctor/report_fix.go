@@ -89,7 +89,7 @@ func (m *Mending) offer(ctx context.Context, f Finding) (done bool, err error) {
 		}
 		out.Line(6, out.Paint(term.Command, printable(fix.Command)))
 		if !m.Yes {
-			yes, _, err := m.Console.Confirm(text("Make this change?", "执行这个修改吗？"))
+			yes, _, err := m.Console.Confirm(ctx, text("Make this change?", "执行这个修改吗？"))
 			if err != nil {
 				return false, err
 			}

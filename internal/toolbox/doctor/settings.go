@@ -92,6 +92,9 @@ func (f *Facts) fixSet(name, value string, say lang.Text) Fix {
 		fix.Say = joined(say, where)
 		return fix
 	}
+	if value == "" && f.Settings != nil && f.placeOf(name) == goenv.Installation {
+		value = ownDefault(name) // there is nothing of the user's to take away
+	}
 	fix := Fix{Command: "go env -w " + f.quote(name+"="+value), Say: say}
 	if value == "" {
 		fix.Command = "go env -u " + name
@@ -103,6 +106,12 @@ func (f *Facts) fixSet(name, value string, say lang.Text) Fix {
 		fix.Do = func(ctx context.Context) error { return f.Change(ctx, name, value) }
 	}
 	return fix
+}
+
+// ownDefault returns Go's own default of a setting that a distribution has changed; "" if it can
+// only be had by installing another Go.
+func ownDefault(name string) string {
+	return map[string]string{"GOSUMDB": publicSumDB, "GOTOOLCHAIN": "auto", "GO111MODULE": "on", "GOAUTH": "netrc"}[name]
 }
 
 // placeOf returns where the value that counts was said.

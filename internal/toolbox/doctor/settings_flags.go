@@ -52,11 +52,15 @@ func checkFlags(ctx context.Context, f *Facts) []Finding {
 		case "-mod=vendor":
 			found = append(found, f.noVendor(without(flag))...)
 		case "-mod=mod":
+			vendor := f.vendorFolder()
+			if vendor == "" {
+				continue
+			}
 			found = append(found, Finding{
 				ID: "goflags-mod", Severity: Hint,
-				Title:       text("GOFLAGS=-mod=mod lets every command change go.mod and go.sum", "GOFLAGS=-mod=mod 让每个命令都能改动 go.mod 和 go.sum"),
-				Evidence:    one(f.said("GOFLAGS")),
-				Consequence: text("A build may take in what nobody asked for, without a word, and goes over a vendor folder.", "构建可能悄悄引入没人要求的内容，并且会忽略 vendor 目录。"),
+				Title:       text("GOFLAGS=-mod=mod passes this project's vendor folder over", "GOFLAGS=-mod=mod 使本项目的 vendor 目录不起作用"),
+				Evidence:    []lang.Text{f.said("GOFLAGS"), text("there is %s", "有 %s", f.tilde(vendor))},
+				Consequence: text("Builds fetch modules that are in the folder already, and may change go.mod and go.sum.", "构建会去下载该目录中已有的模块，还可能改动 go.mod 和 go.sum。"),
 				Fixes:       []Fix{f.fixSet("GOFLAGS", without(flag), lang.Text{})},
 			})
 		case "-modcacherw", "-modcacherw=true":
@@ -72,6 +76,19 @@ func checkFlags(ctx context.Context, f *Facts) []Finding {
 	return found
 }
 
+// vendorFolder returns the project's vendor folder; "" if it has none.
+func (f *Facts) vendorFolder() string {
+	at := f.Settings.Text("GOWORK")
+	if at == "" || at == "off" {
+		at = f.Settings.Text("GOMOD")
+	}
+	dir := filepath.Join(filepath.Dir(at), "vendor")
+	if info, err := os.Stat(filepath.Join(dir, "modules.txt")); at == "" || at == os.DevNull || err != nil || info.IsDir() {
+		return ""
+	}
+	return dir
+}
+
 // noVendor finds -mod=vendor in a project without a vendor folder.
 func (f *Facts) noVendor(without string) []Finding {
 	at := f.Settings.Text("GOWORK")
@@ -82,7 +99,7 @@ func (f *Facts) noVendor(without string) []Finding {
 		return nil
 	}
 	dir := filepath.Join(filepath.Dir(at), "vendor")
-	if _, err := os.Stat(filepath.Join(dir, "modules.txt")); err == nil {
+	if f.vendorFolder() != "" {
 		return nil
 	}
 	return []Finding{{

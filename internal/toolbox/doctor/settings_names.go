@@ -68,6 +68,12 @@ func checkNames(_ context.Context, f *Facts) []Finding {
 		}
 		if meant := f.meant(name); meant != "" {
 			finding := f.noSetting(name, meant)
+			if strings.Contains(name, "_") { // such as GO_MOD_CACHE: it may well be a script's own
+				if value == f.Settings.Text(meant) {
+					continue // from which the setting comes
+				}
+				finding.Severity = Hint
+			}
 			finding.Evidence = one(f.origin(goenv.Said{Place: goenv.Environment, Text: value}, name))
 			finding.Fixes = []Fix{f.misnamed(name, meant, f.exportCommand(name, ""))}
 			found = append(found, finding)

@@ -23,20 +23,8 @@ type flaw struct {
 
 // flaws returns what is known. Each is in the Go vulnerability database.
 func flaws() []flaw {
-	fetches := func(f *Facts) bool {
-		s, ok := parseToolchain(f.Settings.Text("GOTOOLCHAIN"))
-		return ok && (s.mode == "auto" || s.mode == "" && s.name != "" && s.name != f.installed())
-	}
-	snapshot := func(f *Facts) bool {
-		v := f.Settings.Text("GOFIPS140")
-		return v != "" && v != "off" && v != "latest"
-	}
 	direct := func(f *Facts) bool { return f.gitNeed() != needless }
 	return []flaw{
-		{"CVE-2026-94447", 81834, "go1.21", []string{"go1.26.9", "go1.27.2"},
-			text("a malicious project and module proxy can pass off any toolchain as Go's own", "恶意项目与模块代理合谋，可以用任意工具链冒充 Go 官方的"), fetches},
-		{"CVE-2026-94444", 81833, "go1.24", []string{"go1.26.9", "go1.27.2"},
-			text("a malicious project and module proxy can pass off any code as Go's FIPS 140 module", "恶意项目与模块代理合谋，可以用任意代码冒充 Go 的 FIPS 140 模块"), snapshot},
 		{"CVE-2026-56864", 80745, "", []string{"go1.25.13", "go1.26.6"},
 			text("a malicious checksum database can vouch for modules that are not in its log", "恶意的校验和数据库可以为不在其日志中的模块作担保"), nil},
 		{"CVE-2026-56865", 80744, "", []string{"go1.25.13", "go1.26.6"},

@@ -123,7 +123,7 @@ func (w *walk) tlsTrouble(ctx context.Context, v *visit, h probe.Handshake) []Fi
 			return []Finding{w.facts.mtuStall(host, text("connecting takes moments, but the TLS handshake with %s ended in nothing after %s", "连接很快，但与 %s 的 TLS 握手在 %s 后仍无结果", host, round(h.Took)))}
 		}
 	case probe.NotTLS:
-		return []Finding{notTLS(v.link.Name)}
+		return []Finding{w.facts.notTLS(v)}
 	}
 	return []Finding{{
 		ID: "tls-failed", Severity: Fault,
@@ -245,13 +245,21 @@ func blockedName(host string, h probe.Handshake) Finding {
 	}
 }
 
-func notTLS(name string) Finding {
+func (f *Facts) notTLS(v *visit) Finding {
+	name := v.link.Name
+	say := text("if it is a proxy of your own that offers http only", "如果它是只提供 http 的自建代理")
+	fix := Fix{Say: text("write http:// in GOPROXY, if it is a proxy of your own that offers http only; the go command sends it no login then", "如果它是只提供 http 的自建代理，就在 GOPROXY 中写 http://；那样 go 命令不会向它发送登录信息")}
+	// With a login in its URL http is refused; and what a module's path names is in no list.
+	if list := f.setting("GOPROXY"); v.base.User == nil && strings.Contains(list, "https://"+v.base.Host) {
+		fix = f.fixSet("GOPROXY", strings.ReplaceAll(list, "https://"+v.base.Host, "http://"+v.base.Host), say)
+		fix.Do = nil // only a person knows
+	}
 	return Finding{
 		ID: "tls-absent", Severity: Fault,
 		Title:       text("%s does not speak TLS", "%s 不使用 TLS", name),
 		Evidence:    []lang.Text{text("its first bytes are no TLS", "它返回的首个字节不是 TLS")},
 		Consequence: text("The go command stops with: server gave HTTP response to HTTPS client.", "go 命令报错：server gave HTTP response to HTTPS client。"),
-		Fixes:       []Fix{{Command: "go env -w GOPROXY=" + quote("http"+strings.TrimPrefix(name, "https")), Say: text("if it is a proxy of your own that offers http only; put the rest of your list behind it", "如果它是只提供 http 的自建代理；其余列表接在后面")}},
+		Fixes:       []Fix{fix},
 	}
 }
 
@@ -279,7 +287,7 @@ func (f *Facts) mtuStall(host string, seen lang.Text) Finding {
 // serverDate asks a server for its time. Without trust where the certificate is
 // what is in doubt: then no more is sent than that question.
 func (f *Facts) serverDate(ctx context.Context, base *url.URL, unverified bool) (time.Time, bool) {
-	ctx, cancel := context.WithTimeout(ctx, f.timeout())
+	ctx, cancel := context.WithTimeout(ctx, min(f.timeout(), datePatience))
 	defer cancel()
 	proxies, cfg := proxiesOf(f.Machine), f.tlsConfig()
 	cfg.InsecureSkipVerify = unverified
@@ -303,6 +311,9 @@ func (f *Facts) serverDate(ctx context.Context, base *url.URL, unverified bool) 
 	date, err := http.ParseTime(resp.Header.Get("Date"))
 	return date, err == nil
 }
+
+// datePatience is how long a server's time is waited for: it is not worth more.
+const datePatience = 2 * time.Second
 
 // clockSlack is how far two clocks may be apart.
 const clockSlack = 5 * time.Minute

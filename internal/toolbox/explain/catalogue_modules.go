@@ -8,10 +8,10 @@ func pathEntries() []entry {
 			what:  say("{module} calls itself {declared} in its go.mod.", "{module} 在自己的 go.mod 里声明的名字是 {declared}。"),
 			why:   say("A module is used by the name that it gives itself. It was renamed, is a fork that kept the old name, or the path is written with other capital letters.", "模块只能用它自己声明的名字。可能已改名、是保留原名的 fork，或路径大小写不同。"),
 			causes: []cause{
-				because("import it by its own name", "用它自己的名字导入", "go get {declared}@latest && go mod tidy", "grep -rn '{module}' --include=*.go ."),
+				because("import it by its own name", "用它自己的名字导入", "go get {declared}@latest && go mod tidy", "grep -rn {module} '--include=*.go' ."),
 				named("fork", because("you want the fork: keep importing {declared}, and replace it", "想用的是 fork：仍导入 {declared}，再用 replace 指向它", "go mod edit -replace {declared}={module}@{version} && go mod tidy")),
 				because("a dependency still uses the old name: hold it at a version before the rename, or upgrade who requires it", "某个依赖仍用旧名：把它固定在改名之前的版本，或升级依赖它的模块", "go mod graph | grep ' {module}@'"),
-			}, live: liveModule},
+			}, live: livePrivate},
 		{id: "ambiguous-import", topic: "versions", key: "package",
 			match: []string{`ambiguous import: found package (?P<package>\S+) in multiple modules:\s+(?P<one>\S+)(?: (?P<v1>v\S+))?[^\n]*\n\s*(?P<two>\S+)(?: (?P<v2>v\S+))?`},
 			what:  say("Two modules have the package {package}: {one} {v1} and {two} {v2}.", "有两个模块都包含包 {package}：{one} {v1} 和 {two} {v2}。"),
@@ -172,7 +172,7 @@ func projectEntries() []entry {
 			why:   say("It stands below a folder named internal of another module; its author promises nothing about it.", "它位于另一个模块的 internal 目录下，作者不对外承诺。"),
 			causes: []cause{
 				because("use the module's public packages", "使用该模块公开的包"),
-				because("your module was renamed or forked, and imports still have the old path: change them", "你的模块改过名或是 fork，导入仍是旧路径：改掉", "head -1 go.mod", "grep -rn '{package}' --include=*.go ."),
+				because("your module was renamed or forked, and imports still have the old path: change them", "你的模块改过名或是 fork，导入仍是旧路径：改掉", "head -1 go.mod", "grep -rn {package} '--include=*.go' ."),
 			}},
 		{id: "import-cycle", topic: "project", key: "",
 			match:  []string{`import cycle not allowed`},
@@ -184,7 +184,7 @@ func projectEntries() []entry {
 			what:  say("The same package comes by two spellings: {one} and {two}.", "同一个包以两种大小写出现：{one} 和 {two}。"),
 			why:   say("To Go these are two packages; on disks that do not tell case they would be one. Mostly the author changed the case of the repository's name (as with Sirupsen/logrus).", "对 Go 来说这是两个包，而在不区分大小写的磁盘上会冲突。多半是作者改过仓库名的大小写（如 Sirupsen/logrus）。"),
 			causes: []cause{
-				because("write it as its go.mod does, everywhere", "统一成它 go.mod 里的写法", "grep -rnE '({one}|{two})' --include=*.go ."),
+				because("write it as its go.mod does, everywhere", "统一成它 go.mod 里的写法", "grep -rn -e {one} -e {two} '--include=*.go' ."),
 				because("a dependency uses the old spelling: upgrade it", "某个依赖用旧写法：升级它", "go mod graph | grep -iE ' {one}@'"),
 			}},
 		{id: "not-required", topic: "project", key: "",

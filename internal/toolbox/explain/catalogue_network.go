@@ -11,7 +11,7 @@ func networkEntries() []entry {
 			causes: []cause{
 				because("there is no user in the proxy's URL, or a wrong one (special characters are written as %XX)", "代理地址里没有写用户名和密码，或写错了（特殊字符要写成 %XX）", "export HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT"),
 				because("the proxy wants NTLM or Kerberos, which Go does not speak: run a helper such as cntlm or px on this machine and name that", "代理只支持 NTLM 或 Kerberos，Go 不支持：在本机运行 cntlm 或 px 之类的中转程序，再把它设为代理"),
-				because("{host} need not go by the proxy at all: except it", "{host} 本来就不必走代理：把它排除", "export NO_PROXY=localhost,127.0.0.1,{host}"),
+				because("{host} need not go by the proxy at all: except it", "{host} 本来就不必走代理：把它排除", "export NO_PROXY=$NO_PROXY,localhost,127.0.0.1,{host}"),
 			}, live: liveOutbound},
 		{id: "outbound-proxy", topic: "network", loose: true, key: "server",
 			match: []string{`proxyconnect tcp: `, `socks connect tcp`, `https?://[^\s"]+": (?:Bad Gateway|Service Unavailable|Forbidden|Gateway Timeout|Not Found)(?:\s|$)`, `CONNECT tunnel failed, response \d+`, `HTTP code \d+ from proxy after CONNECT`},
@@ -20,7 +20,7 @@ func networkEntries() []entry {
 				"请求按 HTTP(S)_PROXY 先发给代理，而代理连不上或拒绝转发。这与 GOPROXY 无关。"),
 			causes: []cause{
 				because("the proxy is not running (a VPN or a program such as Clash was closed), or its port has changed: take it away, or correct it", "代理没有运行（例如 VPN 或 Clash 已退出），或端口变了：取消或改正它", "unset HTTPS_PROXY HTTP_PROXY https_proxy http_proxy ALL_PROXY all_proxy"),
-				because("{host} is in the internal network, and must not go by the proxy: except it", "{host} 在内网，不应走代理：把它排除", "export NO_PROXY=localhost,127.0.0.1,{host}"),
+				because("{host} is in the internal network, and must not go by the proxy: except it", "{host} 在内网，不应走代理：把它排除", "export NO_PROXY=$NO_PROXY,localhost,127.0.0.1,{host}"),
 				because("the proxy's rules refuse {host}: choose a mirror that it lets through", "代理的规则不允许访问 {host}：换一个允许访问的镜像", "godown bench cn"),
 			}, live: liveOutbound},
 		{id: "timeout-tls", topic: "network", loose: true, key: "server",
@@ -127,7 +127,7 @@ func mirrorCause() cause {
 func outboundCause() cause {
 	return named("outbound", because(
 		"this network lets nobody out but through an HTTP proxy, and the go command was not told of it",
-		"所在网络必须经 HTTP 代理才能出网，而 go 命令不知道这个代理", "export HTTPS_PROXY=http://PROXY:PORT HTTP_PROXY=http://PROXY:PORT NO_PROXY=localhost,127.0.0.1"))
+		"所在网络必须经 HTTP 代理才能出网，而 go 命令不知道这个代理", "export HTTPS_PROXY=http://PROXY:PORT HTTP_PROXY=http://PROXY:PORT NO_PROXY=$NO_PROXY,localhost,127.0.0.1"))
 }
 
 // momentaryCause is that it was bad luck.
@@ -147,7 +147,7 @@ func certificateEntries() []entry {
 	middlebox := named("middlebox", because("a company's firewall or antivirus opens TLS and signs with its own authority: get that certificate from the administrators and trust it",
 		"公司的防火墙或杀毒软件在解密 TLS，用自己的 CA 重新签发：向管理员要到 CA 证书并加入信任", "sudo cp corp-ca.crt /usr/local/share/ca-certificates/ && sudo update-ca-certificates", "export SSL_CERT_FILE=/path/to/bundle-with-corp-ca.pem"))
 	return []entry{
-		{id: "certificate-time", topic: "certificate", key: "server",
+		{id: "certificate-time", topic: "certificate", loose: true, key: "server",
 			match: []string{`x509: certificate has expired or is not yet valid(?:: current time (?P<now>\S+) is (?P<side>after|before) (?P<bound>\S+))?`, `certificate has expired`},
 			what:  say("The certificate of {server} is not valid at the time that this machine's clock shows.", "按本机时钟，{server} 的证书不在有效期内。"),
 			why:   say("Either the certificate has run out (or is too new), or the clock of this machine is wrong.", "要么证书已过期（或尚未生效），要么本机时钟不对。"),
@@ -156,7 +156,7 @@ func certificateEntries() []entry {
 				named("server", because("the server's certificate has really run out: tell those who run it, and take another mirror meanwhile", "服务器证书确实过期：通知其运维，先换一个镜像", "godown use cn")),
 				because("an old machine trusts an authority whose own certificate has run out: renew the certificates", "旧系统信任的根证书已过期：更新根证书", "sudo apt-get install --only-upgrade ca-certificates"),
 			}, live: liveCertificate},
-		{id: "certificate-name", topic: "certificate", key: "server",
+		{id: "certificate-name", topic: "certificate", loose: true, key: "server",
 			match: []string{`x509: certificate is (?:valid for|not valid for any names)[^\n]*`, `x509: cannot validate certificate for \S+ because it doesn't contain any IP SANs`, `x509: certificate relies on legacy Common Name`, `no alternative certificate subject name matches`},
 			what:  say("The certificate that {server} shows is another host's.", "{server} 出示的证书属于别的主机名。"),
 			why:   say("Whoever answered is not {host}, or its certificate was made without that name.", "应答的不是 {host}，或者它的证书里没有写这个名字。"),
@@ -165,7 +165,7 @@ func certificateEntries() []entry {
 				because("the network answers in its place (a login page for guests, a poisoned name server): log in, or change the network", "当前网络代为应答（访客 Wi-Fi 登录页、DNS 污染）：先登录，或换网络"),
 				because("the certificate has a Common Name only: since Go 1.15 the name must be among its subjectAltName; have it made anew", "证书只有 Common Name：Go 1.15 起域名必须写在 subjectAltName 中，需要重新签发"),
 			}, live: liveCertificate},
-		{id: "unknown-authority", topic: "certificate", key: "server",
+		{id: "unknown-authority", topic: "certificate", loose: true, key: "server",
 			match: []string{`x509: certificate signed by unknown authority`, `x509: failed to load system roots`, `certificate is not trusted`, `x509: “[^”]*” certificate is not`},
 			what:  say("The certificate of {server} is signed by an authority that this machine does not trust.", "{server} 的证书由本机不信任的机构签发。"),
 			why:   say("TLS works, but nothing proves that this is {host}.", "TLS 可以建立，但无法证明对方就是 {host}。"),
@@ -175,7 +175,7 @@ func certificateEntries() []entry {
 				named("self", because("it is a server of your own with a certificate of its own: trust its authority", "这是自建的服务器，证书也是自签的：信任它的 CA", "export SSL_CERT_FILE=/path/to/ca.pem")),
 				because("do not switch the check off: GOINSECURE and GIT_SSL_NO_VERIFY let anybody answer in its place", "不要关掉校验：GOINSECURE 与 GIT_SSL_NO_VERIFY 会让任何人都能冒充它"),
 			}, live: liveCertificate},
-		{id: "git-certificate", topic: "certificate", key: "server",
+		{id: "git-certificate", topic: "certificate", loose: true, key: "server",
 			match: []string{`unable to access '(?P<url>[^']+)'[^\n]*(?:SSL certificate problem|server certificate verification failed|certificate verify failed|unable to get local issuer)`},
 			what:  say("git does not trust the certificate of {server}.", "git 不信任 {server} 的证书。"),
 			why:   say("git has certificates of its own choice: that Go trusts a host does not mean that git does.", "git 有自己的证书设置：Go 信任的主机，git 未必信任。"),
@@ -184,7 +184,7 @@ func certificateEntries() []entry {
 				because("the host has a certificate of the company's authority: tell git where that is", "主机使用公司 CA 签发的证书：告诉 git CA 在哪里", "git config --global http.https://{server}/.sslCAInfo /path/to/corp-ca.pem"),
 				because("GIT_SSL_CAINFO or http.sslCAInfo leads to a file that is empty or gone", "GIT_SSL_CAINFO 或 http.sslCAInfo 指向的文件为空或不存在", "git config --show-origin --get-all http.sslCAInfo"),
 			}, live: liveCertificate},
-		{id: "https-on-http", topic: "certificate", key: "server",
+		{id: "https-on-http", topic: "certificate", loose: true, key: "server",
 			match: []string{`http: server gave HTTP response to HTTPS client`},
 			what:  say("{server} speaks plain http, and was asked by https.", "{server} 只提供 http，却用 https 去访问了。"),
 			why:   say("The URL begins with https://, but what listens at that port has no TLS.", "地址以 https:// 开头，但那个端口上的服务没有启用 TLS。"),
@@ -193,7 +193,7 @@ func certificateEntries() []entry {
 				because("the port is that of http; the one of https is another (often 443 or 8443)", "这个端口是 http 的，https 是另一个端口（常为 443 或 8443）"),
 				because("an HTTP proxy named by https://… in HTTPS_PROXY: mostly it is to be http://…", "HTTPS_PROXY 里把代理写成了 https://…：多数情况应写 http://…", "echo $HTTPS_PROXY"),
 			}, live: liveGOPROXY},
-		{id: "malformed-http", topic: "certificate", key: "server",
+		{id: "malformed-http", topic: "certificate", loose: true, key: "server",
 			match: []string{`malformed HTTP (?:response|status code|version)`, `tls: first record does not look like a TLS handshake`, `net/http: HTTP/1\.x transport connection broken`, `readLoopPeekFailLocked`, `remote error: tls: `, `tls: handshake failure`, `tls: unsupported`, `tls: server selected unsupported`},
 			what:  say("What answers at {server} does not speak what the URL says.", "{server} 上的服务说的不是地址里写的协议。"),
 			why:   say("The port belongs to another service, or TLS versions do not fit.", "这个端口属于别的服务，或双方的 TLS 版本不兼容。"),

@@ -18,7 +18,7 @@ func sshEntries() []entry {
 				because("add its key, and compare the fingerprint with the published one", "加入它的密钥，并与官方公布的指纹核对", "mkdir -p ~/.ssh && ssh-keyscan {host} >>~/.ssh/known_hosts", "ssh-keygen -lf ~/.ssh/known_hosts"),
 				because("in CI: fetch by https and a token instead of ssh", "在 CI 中：改用 https 和令牌，而不用 ssh", "git config --global url.https://{host}/.insteadOf ssh://git@{host}/"),
 			}, live: liveSSH},
-		{id: "ssh-key", topic: "origin", key: "host",
+		{id: "ssh-key", topic: "origin", loose: true, key: "host",
 			match: []string{`(?:git@(?P<host>[\w.-]+): )?Permission denied \((?:publickey|password)[^)]*\)`, `Could not open a connection to your authentication agent`},
 			what:  say("The git host takes none of this user's ssh keys.", "git 主机不接受当前用户的任何 SSH 密钥。"),
 			why:   say("The repository is fetched by ssh, and no key was offered or none that the host knows.", "仓库经 ssh 获取，但没有提供密钥，或主机不认识所提供的密钥。"),
@@ -49,19 +49,19 @@ func viaMirror() cause {
 // for what no proxy gives.
 func gitEntries() []entry {
 	return []entry{
-		{id: "git-login", topic: "origin", key: "host",
+		{id: "git-login", topic: "origin", loose: true, key: "host",
 			match: []string{`could not read (?:Username|Password) for '(?P<url>[^']+)'`, `terminal prompts disabled`, `Authentication failed for '(?P<url>[^']+)'`, `Invalid username or (?:password|token)`, `Support for password authentication was removed`, `HTTP Basic: Access denied`},
-			what:  say("git wants a user and password for {host}, and the go command does not let it ask.", "git 需要 {host} 的用户名和密码，而 go 命令不允许它询问。"),
+			what:  say("git wants a user and password for {host}, and there is nobody to ask.", "git 需要 {host} 的用户名和密码，而这里没有人可以回答。"),
 			why: say("The host answers so for private repositories, and for those that do not exist: many forges do not tell the two apart.",
 				"私有仓库会这样回应，不存在的仓库也会：很多代码托管平台不区分两者。"),
 			causes: []cause{
-				named("private", because("the repository is private: give git a token, by its credential helper or ~/.netrc (file mode 600)", "仓库是私有的：通过 git 凭据助手或 ~/.netrc（权限 600）提供令牌", "echo 'machine {host} login USER password TOKEN' >>~/.netrc && chmod 600 ~/.netrc")),
+				named("token", because("the repository is private: give git a token, by its credential helper or ~/.netrc (file mode 600)", "仓库是私有的：通过 git 凭据助手或 ~/.netrc（权限 600）提供令牌", "echo 'machine {host} login USER password TOKEN' >>~/.netrc && chmod 600 ~/.netrc")),
 				because("you have ssh access: let git use that for this host", "你有 ssh 权限：让 git 对这个主机改用 ssh", "git config --global url.ssh://git@{host}/.insteadOf https://{host}/"),
 				named("typo", because("the import path is mistyped, or the repository was renamed or deleted: look at it in a browser", "导入路径写错，或仓库已改名、删除：在浏览器里打开看看", "git ls-remote https://{module}")),
 				viaMirror(),
 				named("ci", because("in CI: the job's token is for its own repository only; take one that may read the others", "在 CI 中：任务自带的令牌只能读本仓库，需要能读其他仓库的令牌", "godown ci github")),
 			}, live: liveModule},
-		{id: "git-not-found", topic: "origin", key: "module",
+		{id: "git-not-found", topic: "origin", loose: true, key: "module",
 			match: []string{`fatal: repository '(?P<url>[^']+)' not found`, `ERROR: Repository not found`, `remote: Repository not found`, `The project you were looking for could not be found`},
 			what:  say("The git host says that there is no such repository, for you.", "git 主机说没有这个仓库（对你而言）。"),
 			why:   say("It does not exist, has moved, or you may not see it: hosts answer the same for all three.", "仓库不存在、已迁移，或你无权查看：这三种情况主机的回答相同。"),
@@ -70,7 +70,7 @@ func gitEntries() []entry {
 				because("it is private, and the token or key that git used may not read it", "它是私有仓库，而 git 使用的令牌或密钥无权读取", "git config --show-origin --get-all credential.helper"),
 				viaMirror(),
 			}, live: liveModule},
-		{id: "git-broke-off", topic: "origin", key: "",
+		{id: "git-broke-off", topic: "origin", loose: true, key: "",
 			match: []string{`RPC failed; (?:curl|HTTP)`, `early EOF`, `unexpected disconnect while reading sideband packet`, `the remote end hung up unexpectedly`, `protocol error: bad pack header`},
 			what:  say("git's download broke off in the middle.", "git 下载到一半中断。"),
 			why:   say("The line to the git host is bad, or the repository is large; git begins anew each time.", "到 git 主机的线路不稳，或仓库太大；git 每次都从头开始。"),
@@ -97,7 +97,7 @@ func gitEntries() []entry {
 				because("or leave the commit out of the program", "或者不在程序中写入提交信息", "go build -buildvcs=false ./..."),
 				because("git or the .git folder is missing in the image, or damaged: see what git says itself", "镜像里没有 git，或 .git 不完整：看 git 自己怎么说", "git status"),
 			}},
-		{id: "no-vcs", topic: "origin", key: "tool",
+		{id: "no-vcs", topic: "origin", loose: true, key: "tool",
 			match: []string{`exec: "(?P<tool>git|hg|svn|bzr|fossil)": executable file not found`, `(?:unable to resolve|failed to execute) (?P<tool>git|hg) version`, `go: missing (?P<tool>Git|Mercurial|Subversion|Bazaar|Fossil) command`},
 			what:  say("The go command needs {tool} for this, and there is none in PATH.", "这一步需要 {tool}，而 PATH 中没有。"),
 			why:   say("What no proxy gives is fetched from its repository. Images such as alpine and distroless have no version control.", "代理给不了的模块要从仓库获取。alpine、distroless 等镜像不带版本控制工具。"),
@@ -128,7 +128,7 @@ func gitEntries() []entry {
 // importEntries are about pages with go-import tags.
 func importEntries() []entry {
 	typo := named("typo", because("the import path is mistyped: open https://{module} in a browser", "导入路径写错：在浏览器里打开 https://{module}", "curl -sSL 'https://{module}?go-get=1' | grep go-import"))
-	private := named("private", because("it is an internal module, and its host does not serve go-import tags: with .git in the path (in its go.mod and in imports as well) the go command asks git straight away", "它是内部模块，而所在主机不提供 go-import 标签：路径里写上 .git（它的 go.mod 和导入处也要一致），go 命令会直接使用 git", "go get {repository}.git"))
+	private := named("dot-git", because("it is an internal module, and its host does not serve go-import tags: with .git in the path (in its go.mod and in imports as well) the go command asks git straight away", "它是内部模块，而所在主机不提供 go-import 标签：路径里写上 .git（它的 go.mod 和导入处也要一致），go 命令会直接使用 git", "go get {repository}.git"))
 	mirror := named("mirror", because("the host is blocked or down, and mirrors still have the module (golang.org/x, gopkg.in, k8s.io and the like): take it from one", "主机被屏蔽或宕机，而镜像上仍有（golang.org/x、gopkg.in、k8s.io 等）：从镜像获取", "godown use cn"))
 	return []entry{
 		{id: "import-no-dot", topic: "versions", key: "module",

@@ -124,7 +124,7 @@ func settingEntries() []entry {
 				because("offline on purpose: fetch what is missing while there is a network", "有意离线：在有网络时先下载好", "godown warm", "go mod download"),
 				because("a private module: it would come from its own host, if it were named", "私有模块：声明后会直接从源站获取", "go env -w GOPRIVATE={goprivate}"),
 			}, live: liveGOPROXY},
-		{id: "goproxy-entries", topic: "settings", key: "",
+		{id: "goproxy-entries", topic: "settings", loose: true, key: "",
 			match: []string{`GOPROXY list is not the empty string, but contains no entries`, `invalid proxy URL missing scheme: (?P<value>\S+)`, `invalid proxy URL scheme[^:]*: (?P<value>\S+)`, `invalid file:// proxy URL`, `parse "?(?P<value>[^"\s]+)"?: (?:first path segment|invalid (?:port|URL|control))`},
 			what:  say("GOPROXY cannot be read as a list of proxies.", "GOPROXY 无法解析为代理列表。"),
 			why:   say("Entries are https://…, http://… or file:///… URLs, or the words direct and off, separated by “,” or “|”.", "每一项应为 https://…、http://…、file:///… 地址，或 direct、off，用“,”或“|”分隔。"),
@@ -194,7 +194,7 @@ func machineEntries() []entry {
 		{id: "too-many-files", topic: "machine", key: "",
 			match: []string{`too many open files`, `fatal error: runtime: (?:netpollinit|eventfd) failed`, `(?:epollcreate|eventfd) failed with 24`},
 			what:  say("The limit of open files is reached.", "打开的文件数达到上限。"),
-			why:   say("The go command opens many at once; the limit of this shell or container is low.", "go 命令会同时打开许多文件，而当前 shell 或容器的上限太低。"),
+			why:   say("The program opens many at once (the go command does), and the limit of this shell or container is low.", "程序（例如 go 命令）同时打开了许多文件，而当前 shell 或容器的上限太低。"),
 			causes: []cause{
 				because("raise it", "提高上限", "ulimit -n 4096"),
 				because("in docker", "在 docker 中", "docker run --ulimit nofile=65536:65536 …"),
@@ -206,7 +206,7 @@ func machineEntries() []entry {
 			causes: []cause{
 				because("put the caches on a local disk", "把缓存放到本地磁盘", "go env -w GOMODCACHE=$HOME/.cache/gomod GOCACHE=$HOME/.cache/gobuild"),
 			}, live: liveFolders},
-		{id: "permission", topic: "machine", loose: false, key: "",
+		{id: "permission", topic: "machine", loose: true, key: "",
 			match: []string{`(?:could not create module cache|failed to initialize build cache|go: (?:writing|creating|updating|open|mkdir)|unlinkat|rename|open|mkdir|remove) ?(?:at )?[^\n]*?(?P<dir>/[^\s:"]+|[A-Z]:\\[^\s:"]+)[^\n]*: (?:permission denied|Access is denied)`, `could not create module cache: "(?P<dir>[^"]+)" is not a directory`, `go: [^\n]*: permission denied`},
 			what:  say("The go command may not write (or read) {dir}.", "go 命令没有权限写入（或读取）{dir}。"),
 			why:   say("It belongs to another user: mostly a go command was run by sudo or as root once, or the image was built as root and runs as another.", "它属于另一个用户：多半曾用 sudo 或 root 执行过 go 命令，或镜像以 root 构建而以其他用户运行。"),

@@ -20,7 +20,7 @@ func sumEntries() []entry {
 			causes: []cause{
 				named("moved", because("the author moved the tag after publishing: take the next version, or, once you trust the new content, renew the line", "作者在发布后移动了标签：使用下一个版本；确认新内容可信后也可以更新这一行", "go list -m -versions {module}")),
 				named("gosum", because("go.sum was written with another content (a private fork, a replaced proxy, a bad merge): take its lines out and let them be written anew, checked by the database", "go.sum 是在内容不同的时候写入的（私有分支、换过代理、合并出错）：删掉这几行让它重新写入，并由数据库校验", "grep -vF '{module} {version}' go.sum >go.sum.new; mv go.sum.new go.sum; go mod download {module}")),
-				named("proxy", because("the mirror or the copy in GOMODCACHE is damaged: fetch it anew from another one", "镜像或 GOMODCACHE 中的副本损坏：从另一个镜像重新获取", "go clean -modcache && go mod download")),
+				named("proxy", because("the mirror or the copy in GOMODCACHE is damaged: fetch it anew from another one", "镜像或 GOMODCACHE 中的副本损坏：从另一个镜像重新获取", "godown cache rm {module}@{version}", "go mod download {module}@{version}")),
 				never,
 			}, live: liveSums},
 		{id: "checksum-database", topic: "sums", key: "module",
@@ -28,17 +28,17 @@ func sumEntries() []entry {
 			what:  say("{module} {version} is not what the checksum database {database} has recorded for all the world.", "{module} {version} 与校验和数据库 {database} 向全世界公布的记录不一致。"),
 			why:   say("The bytes that came here differ from those that everybody else got when the version was new.", "这里收到的内容与该版本刚发布时其他人收到的不同。"),
 			causes: []cause{
-				named("proxy", because("the mirror gave something else (damaged, or a fork under the same name): take another one", "镜像给了别的内容（损坏，或同名的分支）：换一个镜像", "go clean -modcache && GOPROXY=direct go mod download {module}@{version}")),
+				named("proxy", because("the mirror gave something else (damaged, or a fork under the same name): take another one", "镜像给了别的内容（损坏，或同名的分支）：换一个镜像", "godown cache rm {module}@{version}", "GOPROXY=direct go mod download {module}@{version}")),
 				named("moved", because("from the origin (direct): the author moved the tag after it was recorded. Nobody can mend that version: take the next one", "如果是直接从源站获取：作者在记录之后移动了标签。这个版本无法补救：使用下一个版本", "go list -m -versions {module}")),
 				named("private", because("a private module with the name of a public one: name it private, then the database is not asked", "私有模块与公开模块同名：声明为私有，就不会询问数据库", "go env -w GOPRIVATE={goprivate}")),
 				never,
 			}, live: liveSums},
-		{id: "cache-modified", topic: "sums", key: "module",
+		{id: "cache-modified", topic: "sums", loose: true, key: "module",
 			match: []string{`(?P<module>\S+) (?P<version>v\S+): (?:dir|zip) has been modified \((?P<dir>[^)]+)\)`, `unexpected ziphash: `, `ziphash file is missing`, `not completely extracted`},
 			what:  say("The copy of {module} in GOMODCACHE is no longer what was downloaded.", "GOMODCACHE 中的 {module} 已不是当初下载的内容。"),
 			why:   say("A file there was edited (a debugger, an editor that jumped into it), or the disk or a full disk has damaged it. The network has no part in this.", "其中的文件被改动过（调试时、编辑器跳转后误改），或因磁盘故障、磁盘写满而损坏。与网络无关。"),
 			causes: []cause{
-				named("clear", because("fetch that module anew: remove its copies alone", "只重新获取这个模块：删除它的副本", "godown cache rm {module}@{version}", "go clean -modcache && go mod download")),
+				named("clear", because("fetch that module anew: remove its copies alone", "只重新获取这个模块：删除它的副本", "godown cache rm {module}@{version}", "go mod download {module}@{version}")),
 				because("to change a dependency for good, replace it by a copy of your own", "如果要长期修改某个依赖，用自己的副本替换", "go mod edit -replace {module}=../DIR"),
 			}},
 		{id: "go-sum-malformed", topic: "sums", key: "",
@@ -46,7 +46,7 @@ func sumEntries() []entry {
 			what:  say("go.sum has a line that is no checksum.", "go.sum 中有一行不是校验和。"),
 			why:   say("Each line is MODULE VERSION HASH. Mostly the marks of a merge conflict were left there.", "每行应为“模块 版本 哈希”。多半是合并冲突标记没有清掉。"),
 			causes: []cause{
-				because("take the marks out: keep the lines of both sides, and let the go command tidy up", "去掉冲突标记：两边的行都保留，再让 go 命令整理", "sed -i '/^<<<<<<<\\|^=======\\|^>>>>>>>/d' go.sum && go mod tidy"),
+				because("take the marks out: keep the lines of both sides, and let the go command tidy up", "去掉冲突标记：两边的行都保留，再让 go 命令整理", "sed -i.orig -e '/^<<<<<<</d' -e '/^|||||||/d' -e '/^=======/d' -e '/^>>>>>>>/d' go.sum && go mod tidy"),
 			}},
 		{id: "database-invalid", topic: "sums", key: "",
 			match: []string{`verifying \S+.*(?:invalid signature for key|malformed record|malformed tree|malformed note|unverifiable note|unknown key|checksum missing from sumdb response|reading tree note|verifier name)`},
@@ -91,7 +91,7 @@ func sumEntries() []entry {
 			why:   say("go.mod was changed (by hand, a merge, a tool) and go.sum was not written along with it. Since Go 1.16 commands such as build and test no longer write it.", "go.mod 被改动过（手工、合并或工具），而 go.sum 没有随之更新。Go 1.16 起 build、test 等命令不再自动写入。"),
 			causes: []cause{
 				because("write what is missing, and commit go.mod and go.sum together", "补齐缺少的内容，并一起提交 go.mod 和 go.sum", "go mod tidy"),
-				because("only the checksums, without changing requirements", "只补校验和，不改动依赖", "go mod download"),
+				because("only the checksums, without changing requirements (“go mod download” alone does not write them)", "只补校验和，不改动依赖（不带参数的 go mod download 不会写入）", "go mod download all"),
 				named("docker", because("in a Dockerfile: go.sum is not copied (or .dockerignore leaves it out)", "在 Dockerfile 中：没有复制 go.sum（或被 .dockerignore 排除）", "COPY go.mod go.sum ./")),
 				because("in a workspace the sums are in go.work.sum as well: commit it", "使用工作区时，校验和还在 go.work.sum 里：一并提交", "go work sync"),
 				named("readonly", cause{text: say("GOFLAGS holds -mod=readonly or -mod=vendor, so that nothing is written: run it without", "GOFLAGS 含有 -mod=readonly 或 -mod=vendor，因此不会写入：去掉后再执行"), run: []string{"GOFLAGS= go mod tidy"}, when: func(s *scene) bool { return s.fields["modflag"] != "" }}),

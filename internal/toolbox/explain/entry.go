@@ -4,7 +4,9 @@ import (
 	"context"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/godown-dev/godown/internal/toolbox/lang"
 )
@@ -52,12 +54,23 @@ func catalogue() []entry {
 	return all
 }
 
+// An expression is a regular expression, with the strings of which a text must hold one.
+type expression struct {
+	*regexp.Regexp
+	needs []string
+}
+
+// may reports whether a text can match.
+func (x expression) may(text string) bool {
+	return x.needs == nil || slices.ContainsFunc(x.needs, func(s string) bool { return strings.Contains(text, s) })
+}
+
 // A matcher finds the entry that a message fits.
 type matcher struct {
 	entries []entry
-	exps    [][]*regexp.Regexp
+	exps    [][]expression
 	ours    *regexp.Regexp
-	hints   []string
+	sources *regexp.Regexp
 	fields  []*regexp.Regexp
 	dialled *regexp.Regexp
 	urls    *regexp.Regexp
@@ -68,14 +81,13 @@ func newMatcher() *matcher {
 		entries: catalogue(),
 		urls:    regexp.MustCompile(`(?:Get|read|reading|parse) "?((?:https?|file):/[^\s"]+)`),
 		dialled: regexp.MustCompile(`dial (?:tcp|udp) ([^\s:]+:\d+|\[[^\]]+\]:\d+)`),
-		ours:    regexp.MustCompile(`(?:^|[\s"'(:])go: |[\w.-]+\.\w+/\S*@v\d|/@v/|/@latest|\?go-get=1|/sumdb/|/lookup/|unrecognized import path|verifying (?:module|go\.mod)|git (?:ls-remote|fetch|clone|init)|go-import|fatal: unable to access`),
-		hints: []string{"go: ", "go.mod", "go.sum", "go.work", "fatal:", "verifying", "proxy", "x509", "http", "module", "package", "import",
-			"GO", "VCS", "cache", "lookup", "vendor", "-mod", "SECURITY", "zip", "toolchain", "permission", "space left", "read-only", "host key", "Host key", "open files", "runtime: ", "modified", "directory", "sumdb"},
+		ours:    regexp.MustCompile(`(?:^|[\s"'(:])go: |[\w.-]+\.\w+/\S*@v\d|/@v/|/@latest|\?go-get=1|/sumdb/|/lookup/|unrecognized import path|verifying (?:module|go\.mod)|git (?:ls-remote|fetch|clone|init)|go-import|fatal: unable to access|^fatal: |git@[\w.-]+: |module cache|build cache|/go-build|cache/download/`),
+		sources: regexp.MustCompile(`\S*@v[^\s/:]*/\S*\.(?:go|s):\d+`), // a place in a dependency's code, as in a stack
 	}
 	for _, e := range m.entries {
-		var exps []*regexp.Regexp
+		var exps []expression
 		for _, text := range e.match {
-			exps = append(exps, regexp.MustCompile("(?s)"+text))
+			exps = append(exps, expression{regexp.MustCompile("(?s)" + text), needs(text)})
 		}
 		m.exps = append(m.exps, exps)
 	}
@@ -94,18 +106,15 @@ func newMatcher() *matcher {
 
 // find returns the first entry that fits, and the fields of the message.
 func (m *matcher) find(text string) (*entry, map[string]string) {
-	hinted := false
-	for _, h := range m.hints {
-		hinted = hinted || strings.Contains(text, h)
-	}
-	if !hinted {
-		return nil, nil
-	}
+	ours := sync.OnceValue(func() bool { return m.isOurs(text) })
 	for i := range m.entries {
 		e := &m.entries[i]
 		for _, exp := range m.exps[i] {
+			if !exp.may(text) {
+				continue
+			}
 			at := exp.FindStringSubmatch(text)
-			if at == nil || e.loose && !m.ours.MatchString(text) {
+			if at == nil || e.loose && !ours() {
 				continue
 			}
 			fields := m.general(text)
@@ -130,6 +139,17 @@ func (m *matcher) find(text string) (*entry, map[string]string) {
 		}
 	}
 	return nil, nil
+}
+
+// isOurs reports whether a message is plainly the go command's: not a test's,
+// a panic's or another program's, which have the same words for their own troubles.
+func (m *matcher) isOurs(text string) bool {
+	for _, begin := range []string{"--- ", "=== ", "panic: ", "docker: ", "curl: ", "npm "} {
+		if strings.HasPrefix(text, begin) {
+			return false
+		}
+	}
+	return m.ours.MatchString(m.sources.ReplaceAllString(text, ""))
 }
 
 // general returns the fields that any message may have.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/godown-dev/godown/internal/toolbox/lang"
 )
@@ -26,6 +27,10 @@ type Failure struct {
 	ID    string // of the catalogue's entry
 	Topic string // network, certificate, proxy, origin, sums, versions, project, toolchain, settings, machine or godown
 
+	// Elsewhere says that it did not happen in the environment that Here is
+	// about: the output is a CI job's or a container's, or may be.
+	Elsewhere bool
+
 	Line    int      // where its first message begins, from 1
 	Message string   // that message, as the command wrote it
 	Count   int      // how many messages say it
@@ -47,8 +52,9 @@ type Cause struct {
 const maxFailures = 12
 
 // Explain says what an output means. It asks the machine and the network as far as around lets it.
-func Explain(ctx context.Context, output string, around Around) *Report {
-	return newMatcher().explain(ctx, output, around)
+// The output is UTF-8 or UTF-16.
+func Explain(ctx context.Context, output []byte, around Around) *Report {
+	return newMatcher().explain(ctx, decode(output), around)
 }
 
 func (m *matcher) explain(ctx context.Context, output string, around Around) *Report {
@@ -79,7 +85,7 @@ func (m *matcher) explain(ctx context.Context, output string, around Around) *Re
 			f = &found{e, fields, len(r.Failures)}
 			known[key] = f
 			order = append(order, f)
-			r.Failures = append(r.Failures, Failure{ID: e.id, Topic: e.topic, Line: msg.line, Message: mask(msg.text)})
+			r.Failures = append(r.Failures, Failure{ID: e.id, Topic: e.topic, Elsewhere: around.Elsewhere || msg.wrapped, Line: msg.line, Message: mask(msg.text)})
 		}
 		failure := &r.Failures[f.at]
 		failure.Count++
@@ -92,9 +98,15 @@ func (m *matcher) explain(ctx context.Context, output string, around Around) *Re
 			}
 		}
 	}
+	var asking sync.WaitGroup // all at once: together they take no longer than the slowest
 	for _, f := range order {
-		f.entry.tell(ctx, &r.Failures[f.at], f.fields, &around)
+		asking.Go(func() {
+			around := around
+			around.Elsewhere = r.Failures[f.at].Elsewhere
+			f.entry.tell(ctx, &r.Failures[f.at], f.fields, &around)
+		})
 	}
+	asking.Wait()
 	if len(r.Failures) == 0 {
 		r.Suspects = suspects(all)
 	}

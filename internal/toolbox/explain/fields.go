@@ -90,9 +90,16 @@ func masked(fields map[string]string) map[string]string {
 	return shown
 }
 
-// mask takes what may be a secret off the URLs in a text: user information and queries.
+// mask takes what may be a secret off a text: the tokens of forges, what follows
+// "token=" and the like, and of URLs user information and queries.
 func mask(text string) string {
-	if !strings.Contains(text, "://") && !strings.Contains(text, "@") {
+	text = regexp.MustCompile(`\b(?:gh[oprsu]_|github_pat_|glpat-|glptt-)[\w-]{16,}|(?i:\b(?:bearer|basic) )[\w.~+/=-]{12,}|(?i:[\w-]*(?:token|password|passwd|secret)=)[^\s&"']+`).ReplaceAllStringFunc(text, func(s string) string {
+		if i := strings.IndexAny(s, "= "); i >= 0 {
+			return s[:i+1] + "xxxxx"
+		}
+		return "xxxxx"
+	})
+	if !strings.Contains(text, "://") {
 		return text
 	}
 	text = regexp.MustCompile(`://[^\s/@"']*@`).ReplaceAllStringFunc(text, func(s string) string {

@@ -32,11 +32,11 @@ func TestGolden(t *testing.T) {
 			}
 			shown[c.want] = true
 			fmt.Fprintf(&b, "==== %s (%s)\n", c.want, c.name)
-			m.explain(t.Context(), ported(said[c.name]), Around{}).Print(p, false)
+			m.explain(t.Context(), ported(said[c.name]), Around{}).Print(p)
 			b.WriteByte('\n')
 		}
 		fmt.Fprintf(&b, "==== nothing recognised\n")
-		m.explain(t.Context(), "# example.com/p\n./p.go:3:2: undefined: x\nmake: *** [Makefile:2: build] Error 1\n", Around{}).Print(p, false)
+		m.explain(t.Context(), "# example.com/p\n./p.go:3:2: undefined: x\nmake: *** [Makefile:2: build] Error 1\n", Around{}).Print(p)
 		file := "testdata/explained." + l.String() + ".txt"
 		if *update {
 			if err := os.WriteFile(file, b.Bytes(), 0o666); err != nil {

@@ -10,16 +10,17 @@ type Document struct {
 
 // A DocumentFailure is a [Failure] in one language.
 type DocumentFailure struct {
-	ID      string          `json:"id"`
-	Topic   string          `json:"topic"`
-	Line    int             `json:"line"`
-	Message string          `json:"message"`
-	Count   int             `json:"count"`
-	Modules []string        `json:"modules"`
-	What    string          `json:"what"`
-	Why     string          `json:"why"`
-	Here    []string        `json:"here"`
-	Causes  []DocumentCause `json:"causes"`
+	ID        string          `json:"id"`
+	Topic     string          `json:"topic"`
+	Elsewhere bool            `json:"elsewhere"`
+	Line      int             `json:"line"`
+	Message   string          `json:"message"`
+	Count     int             `json:"count"`
+	Modules   []string        `json:"modules"`
+	What      string          `json:"what"`
+	Why       string          `json:"why"`
+	Here      []string        `json:"here"`
+	Causes    []DocumentCause `json:"causes"`
 }
 
 // A DocumentCause is a [Cause] in one language.
@@ -39,7 +40,7 @@ func (r *Report) Document(l lang.Language) Document {
 	d := Document{Failures: []DocumentFailure{}, Suspects: []DocumentLine{}}
 	for _, f := range r.Failures {
 		out := DocumentFailure{
-			ID: f.ID, Topic: f.Topic, Line: f.Line, Message: f.Message, Count: f.Count,
+			ID: f.ID, Topic: f.Topic, Elsewhere: f.Elsewhere, Line: f.Line, Message: f.Message, Count: f.Count,
 			Modules: append([]string{}, f.Modules...), What: f.What.In(l), Why: f.Why.In(l), Here: []string{}, Causes: []DocumentCause{},
 		}
 		for _, t := range f.Here {

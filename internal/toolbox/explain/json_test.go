@@ -40,7 +40,7 @@ func TestDocumented(t *testing.T) {
 // TestDocument wants lists that are empty, never null.
 func TestDocument(t *testing.T) {
 	for _, log := range []string{"", "p.go:1:1: undefined: x", "go: cannot find main module"} {
-		data, err := json.Marshal(Explain(t.Context(), log, Around{}).Document(lang.Chinese))
+		data, err := json.Marshal(Explain(t.Context(), []byte(log), Around{}).Document(lang.Chinese))
 		if err != nil || strings.Contains(string(data), "null") {
 			t.Errorf("%q: %s %v", log, data, err)
 		}

@@ -196,13 +196,10 @@ func liveNotFound(c context.Context, s *scene) {
 	}
 	c, cancel := context.WithTimeout(c, questionTime)
 	defer cancel()
-	list, _ := goenv.ParseList(s.setting("GOPROXY"))
-	asked := 0
-	for _, e := range list {
-		if e.URL == nil || e.URL.Scheme == "file" || asked == 2 {
-			continue
+	for _, e := range s.proxies() {
+		if e.URL.Scheme == "file" {
+			return // what comes after it may be asked only after it was
 		}
-		asked++
 		got := s.around.Prober.Get(c, probe.Ask{URL: e.URL.JoinPath(escaped, "@v", "list"), Keep: true, Limit: 1 << 20})
 		versions := strings.Fields(string(got.Body))
 		switch {
@@ -217,7 +214,35 @@ func liveNotFound(c context.Context, s *scene) {
 		case got.Status == 404 || got.Status == 410:
 			s.found("%s does not know %s at all.", "%s 完全没有 %s。", e.Shown(), path)
 		}
+		if !goesOn(e, got) {
+			return
+		}
 	}
+}
+
+// proxies returns the entries of GOPROXY that the go command would ask, in
+// their order: those before direct or off, three at most. If the output may be
+// another machine's, those alone whose host its message names: no other has
+// heard the module's name, and what is private there need not be named here.
+func (s *scene) proxies() []goenv.Element {
+	var some []goenv.Element
+	list, _ := goenv.ParseList(s.setting("GOPROXY"))
+	for _, e := range list {
+		if e.URL == nil || len(some) == 3 {
+			break
+		}
+		if s.around.Elsewhere && e.URL.Host != s.fields["server"] {
+			continue
+		}
+		some = append(some, e)
+	}
+	return some
+}
+
+// goesOn reports whether the go command asks the next entry after this answer:
+// a proxy that refuses has the last word, and no name goes past it.
+func goesOn(e goenv.Element, got probe.Exchange) bool {
+	return !got.OK() && (e.Sep == '|' || got.Status == 404 || got.Status == 410)
 }
 
 // publicHost reports whether a module is at a host for everybody.

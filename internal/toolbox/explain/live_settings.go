@@ -88,7 +88,6 @@ func (s *scene) private() (open bool) {
 	case settings.Private(path):
 		s.found("GOPRIVATE=%s matches %s (%s): it is fetched from its own host, and no proxy and no database is asked.", "GOPRIVATE=%s 匹配 %s（%s）：直接从源站获取，不询问代理和校验和数据库。", settings.Text("GOPRIVATE"), path, s.said("GOPRIVATE"))
 		s.ruleOutHere("private", "mirror")
-		s.likelyHere("public")
 	case settings.NoProxy(path):
 		s.found("GONOPROXY=%s matches %s (%s): it is fetched from its own host, and no proxy is asked.", "GONOPROXY=%s 匹配 %s（%s）：直接从源站获取，不询问代理。", settings.Text("GONOPROXY"), path, s.said("GONOPROXY"))
 	default:
@@ -105,22 +104,28 @@ func liveGOPROXY(_ context.Context, s *scene) {
 	s.private()
 }
 
-// liveModule tells how the module comes here.
+// livePrivate tells whether the module is named private.
+func livePrivate(_ context.Context, s *scene) { s.private() }
+
+// liveModule tells how the module comes here: what failed is its own host, not a proxy.
 func liveModule(_ context.Context, s *scene) {
 	if s.private() {
 		list, _ := goenv.ParseList(s.setting("GOPROXY"))
 		urls := 0
-		for _, e := range list {
-			if e.URL != nil {
-				urls++
-			}
+		for urls < len(list) && list[urls].URL != nil {
+			urls++ // those that come before direct or off
 		}
 		if urls == 0 && len(list) > 0 {
-			s.found("GOPROXY=%s names no proxy (%s): everything is fetched from its own host.", "GOPROXY=%s 中没有代理（%s）：一切都直接从源站获取。", goenv.Shown(s.setting("GOPROXY")), s.said("GOPROXY"))
+			s.found("GOPROXY=%s asks no proxy (%s): everything is fetched from its own host.", "GOPROXY=%s 不询问任何代理（%s）：一切都直接从源站获取。", goenv.Shown(s.setting("GOPROXY")), s.said("GOPROXY"))
 			s.likelyHere("mirror", "public")
-		} else if urls > 0 {
-			s.found("GOPROXY=%s was asked first, and none of it has the module: it is new, private or mistyped.", "已先询问 GOPROXY=%s，其中都没有这个模块：它很新、是私有的，或写错了。", goenv.Shown(s.setting("GOPROXY")))
-			s.ruleOutHere("public")
+		} else if urls > 0 && !s.around.Elsewhere {
+			// The go command comes to a host only by "direct", after the proxies before it.
+			if strings.Contains(s.setting("GOPROXY"), "|") {
+				s.found("GOPROXY=%s was asked first, and gave nothing: it does not have the module, or failed (after “|” the go command goes on in silence).", "已先询问 GOPROXY=%s，但没有取到：它没有这个模块，或当时出错（“|”之后 go 命令会不声不响地继续）。", goenv.Shown(s.setting("GOPROXY")))
+			} else {
+				s.found("GOPROXY=%s was asked first, and none of it has the module: it is new, private or mistyped.", "已先询问 GOPROXY=%s，其中都没有这个模块：它很新、是私有的，或写错了。", goenv.Shown(s.setting("GOPROXY")))
+				s.ruleOutHere("public")
+			}
 		}
 	}
 	if s.around.getenv("CI") == "" {

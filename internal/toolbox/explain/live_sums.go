@@ -3,6 +3,7 @@ package explain
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
@@ -52,13 +53,16 @@ func (s *scene) askDatabase(c context.Context, path, version string, mod bool) {
 	c, cancel := context.WithTimeout(c, questionTime)
 	defer cancel()
 	spec, err := godown.ParseSumDB(s.setting("GOSUMDB"))
-	if err != nil {
+	if err != nil || s.fields["database"] != "" && s.fields["database"] != spec.Name {
 		return
+	}
+	if s.around.Elsewhere && !strings.Contains(s.message, spec.Name) {
+		return // it may never have heard the module's name
 	}
 	if mod {
 		version += "/go.mod"
 	}
-	record, err := lookup(c, s.around, spec, path, version)
+	record, err := lookup(c, s.around, s.proxies(), spec, path, version)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			s.found("Asked just now: %s has no record of %s.", "刚刚查询：%s 没有 %s 的记录。", spec.Name, path)
@@ -114,22 +118,25 @@ func (s *scene) cached(path, version string) {
 		return
 	}
 	s.first = append(s.first, cause{id: "cached", text: say("throw away the damaged copy, and fetch it anew", "删除损坏的副本并重新获取"),
-		run: []string{"godown cache rm {module}@{version}", "go clean -modcache && go mod download"}})
+		run: []string{"godown cache rm {module}@{version}", "go mod download {module}@{version}"}})
 }
 
 // lookup returns the hash that a checksum database has of a module version,
 // after it has proved it, by the way that the go command would ask it.
-func lookup(c context.Context, around *Around, spec godown.SumDBSpec, path, version string) (string, error) {
+func lookup(c context.Context, around *Around, proxies []goenv.Element, spec godown.SumDBSpec, path, version string) (string, error) {
 	db := &database{ctx: c, prober: around.Prober, spec: spec, kept: make(map[string][]byte)}
-	list, _ := goenv.ParseList(around.Settings.Text("GOPROXY"))
-	for _, e := range list {
-		if spec.URL != nil || e.URL == nil || e.URL.Scheme == "file" {
+	for _, e := range proxies {
+		if spec.URL != nil || e.URL.Scheme == "file" {
 			break
 		}
 		base := e.URL.JoinPath("sumdb", spec.Name)
-		if got := around.Prober.Get(c, probe.Ask{URL: base.JoinPath("supported")}); got.OK() {
+		got := around.Prober.Get(c, probe.Ask{URL: base.JoinPath("supported")})
+		if got.OK() {
 			db.base = base
 			break
+		}
+		if !goesOn(e, got) {
+			return "", fmt.Errorf("%s: %w", e.Shown(), got.Failure)
 		}
 	}
 	if db.base == nil {

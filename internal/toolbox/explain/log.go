@@ -11,6 +11,10 @@ import (
 type message struct {
 	line int    // of the input, from 1
 	text string // cleaned, without the end of the last line; continuations keep their indent
+
+	// wrapped says that a CI system or a container's tool put something before
+	// it: the command did not run in the environment that is around now.
+	wrapped bool
 }
 
 // maxLine is how many bytes of a line are looked at: a message of the go
@@ -19,9 +23,9 @@ const maxLine = 8 << 10
 
 // A cleaner takes off a line what logs put around it.
 type cleaner struct {
-	escapes  *regexp.Regexp
-	prefixes []*regexp.Regexp
-	quoted   *regexp.Regexp
+	escapes *regexp.Regexp
+	prefix  *regexp.Regexp // its group is of those that say that the log is from elsewhere
+	quoted  *regexp.Regexp
 }
 
 func newCleaner() *cleaner {
@@ -30,28 +34,31 @@ func newCleaner() *cleaner {
 		// A message within a line of structured logs: msg="…" or "message": "…".
 		quoted: regexp.MustCompile(`(?:\bmsg=|\berror=|\berr=|"(?:msg|message|error|err|output|Output|log)"\s*:\s*)"((?:[^"\\]|\\.)*)"`),
 	}
-	for _, p := range []string{
-		`[^\t]{1,200}\t[^\t]{1,200}\t\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z ?`,                    // gh run view --log: job, step, time
-		`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)? ?(?:\d\d[OE][ +])?`, // GitHub; GitLab, with its stream
-		`\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z?\] ?`,                                      // Jenkins' timestamper
-		`\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?(?: {1,2}|$)`,                                          // the same, as it shows them
+	elsewhere := []string{
+		`[^\t]{1,200}\t[^\t]{1,200}\t\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z ?`, // gh run view --log: job, step, time
+		`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z (?:\d\d[OE][ +])?`,             // GitHub; GitLab, with its stream
+		`\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z?\] ?`,                   // Jenkins' timestamper
 		`#\d+ (?:\d+\.\d+ )?`, // docker build: step, seconds
 		`\d+\.\d{1,4} `,       // docker build, in its summary
 		`[\w.-]{1,60} +\| `,   // docker compose
 		`##\[(?:error|warning|group|endgroup|section|debug|command)\]`, // GitHub, Azure
-		`::(?:error|warning|notice|debug|group)(?: [^:]*)?::`,
-		`section_(?:start|end):\d+:\S*`, // GitLab
-		`(?:Error|error|ERROR|FATAL|\[ERROR\]|stderr|\[stderr\]): `,
-		`> `,
-	} {
-		c.prefixes = append(c.prefixes, regexp.MustCompile(`^(?:`+p+`)`))
+		`section_(?:start|end):\d+:\S*`,                                // GitLab
 	}
+	here := []string{
+		`\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)? ?`, // loggers
+		`\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?(?: {1,2}|$)`,                               // Jenkins, as it shows times; loggers
+		`::(?:error|warning|notice|debug|group)(?: [^:]*)?::`,
+		`(?:Error|error|ERROR|FATAL|\[ERROR\]|stderr|\[stderr\]): `,
+		`(?:go|go\.exe) : `, // Windows PowerShell, of what comes by stderr
+		`> `,
+	}
+	c.prefix = regexp.MustCompile(`^(?:(` + strings.Join(elsewhere, "|") + `)|` + strings.Join(here, "|") + `)`)
 	return c
 }
 
 // clean returns a line as the command wrote it: mostly one, several where it
-// was packed into one line of a structured log.
-func (c *cleaner) clean(line string) []string {
+// was packed into one line of a structured log. It reports whether the line is from elsewhere.
+func (c *cleaner) clean(line string) (lines []string, wrapped bool) {
 	if len(line) > maxLine {
 		line = line[:maxLine]
 	}
@@ -59,16 +66,15 @@ func (c *cleaner) clean(line string) []string {
 	if strings.Contains(line, "\x1b") {
 		line = c.escapes.ReplaceAllString(line, "")
 	}
-	for range 6 { // a timestamp before a step before a marker …
-		n := len(line)
-		for _, p := range c.prefixes {
-			line = line[len(p.FindString(line)):]
-		}
-		if len(line) == n {
+	for range 8 { // a timestamp before a step before a marker …
+		at := c.prefix.FindStringSubmatchIndex(line)
+		if at == nil || at[1] == 0 {
 			break
 		}
+		wrapped = wrapped || at[2] >= 0
+		line = line[at[1]:]
 	}
-	lines := []string{line}
+	lines = []string{line}
 	if strings.Contains(line, `="`) || strings.Contains(line, `"`) && strings.HasPrefix(strings.TrimSpace(line), "{") {
 		if m := c.quoted.FindStringSubmatch(line); m != nil {
 			lines = strings.Split(unescape(m[1]), "\n")
@@ -77,7 +83,7 @@ func (c *cleaner) clean(line string) []string {
 	for i, l := range lines {
 		lines[i] = printable(l)
 	}
-	return lines
+	return lines, wrapped
 }
 
 // unescape undoes what loggers do to a text in quotes.
@@ -109,7 +115,8 @@ func messages(output string) []message {
 		if i := strings.LastIndexByte(raw, '\r'); i >= 0 {
 			raw = raw[i+1:]
 		}
-		for _, line := range c.clean(raw) {
+		lines, wrapped := c.clean(raw)
+		for _, line := range lines {
 			indented := strings.HasPrefix(line, "\t") || strings.HasPrefix(line, "  ")
 			switch {
 			case strings.TrimSpace(line) == "":
@@ -120,7 +127,7 @@ func messages(output string) []message {
 					last.text += "\n" + line
 				}
 			default:
-				all = append(all, message{number, line})
+				all = append(all, message{number, line, wrapped})
 				open = true
 			}
 		}

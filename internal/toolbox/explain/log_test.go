@@ -37,7 +37,7 @@ func TestLogs(t *testing.T) {
 		"goreleaser":     "  • building\n  ⨯ release failed after 1s  error=hook failed: go mod tidy: exit status 1; output: " + inner,
 		"bom":            "\ufeff" + inner,
 	} {
-		r := Explain(t.Context(), log, Around{})
+		r := Explain(t.Context(), []byte(log), Around{})
 		if len(r.Failures) != 1 || r.Failures[0].ID != "timeout" {
 			t.Errorf("%s: %+v", name, r.Failures)
 			continue
@@ -66,7 +66,7 @@ func TestSeveral(t *testing.T) {
 2024-05-13T12:34:59.1Z go: example.com/e@v1.0.0: Get "https://other.example/example.com/e/@v/v1.0.0.info": EOF
 `
 	var got []string
-	for _, f := range Explain(t.Context(), log, Around{}).Failures {
+	for _, f := range Explain(t.Context(), []byte(log), Around{}).Failures {
 		got = append(got, f.ID)
 		if f.ID == "godown-denied" && (!strings.Contains(f.What.En, "cooldown") || !strings.Contains(f.Why.En, "2 days old") || f.Line != 2) {
 			t.Errorf("%+v", f)
@@ -90,7 +90,7 @@ func TestStrangers(t *testing.T) {
 		"nothing":  "",
 		"deadlock": "fatal error: all goroutines are asleep - deadlock!\n",
 	} {
-		r := Explain(t.Context(), log, Around{})
+		r := Explain(t.Context(), []byte(log), Around{})
 		if len(r.Failures) > 0 {
 			t.Errorf("%s: explained as %s", name, r.Failures[0].ID)
 		}
@@ -108,7 +108,7 @@ func TestSecrets(t *testing.T) {
 		`	fatal: unable to access 'https://x-access-token:s3cret@github.com/acme/a/': Could not resolve host: github.com`,
 		`error: something failed with https://user:s3cret@example.com/`,
 	} {
-		r := Explain(t.Context(), log, Around{Getenv: func(name string) string {
+		r := Explain(t.Context(), []byte(log), Around{Getenv: func(name string) string {
 			if name == "HTTPS_PROXY" {
 				return "http://user:s3cret@proxy.corp:8080"
 			}

@@ -13,7 +13,7 @@ const (
 )
 
 // Print writes the report for people.
-func (r *Report) Print(p *term.Printer, elsewhere bool) {
+func (r *Report) Print(p *term.Printer) {
 	if len(r.Failures) == 0 {
 		r.printUnknown(p)
 		return
@@ -22,11 +22,11 @@ func (r *Report) Print(p *term.Printer, elsewhere bool) {
 		if i > 0 {
 			p.Line(0, "")
 		}
-		f.print(p, i+1, len(r.Failures), elsewhere)
+		f.print(p, i+1, len(r.Failures))
 	}
 }
 
-func (f *Failure) print(p *term.Printer, number, of int, elsewhere bool) {
+func (f *Failure) print(p *term.Printer, number, of int) {
 	head := p.Sprint(f.What)
 	if of > 1 {
 		head = p.Sprint(lang.Text{En: "%d of %d: %s", Zh: "%d/%d：%s"}, number, of, f.What)
@@ -63,8 +63,8 @@ func (f *Failure) print(p *term.Printer, number, of int, elsewhere bool) {
 	p.Para(0, p.Sprint(f.Why))
 	if len(f.Here) > 0 {
 		here := lang.Text{En: "On this machine:", Zh: "在本机："}
-		if elsewhere {
-			here = lang.Text{En: "On this machine (the log may be from another):", Zh: "在本机（日志可能来自别的机器）："}
+		if f.Elsewhere {
+			here = lang.Text{En: "On this machine (the failing command ran elsewhere, perhaps with other settings):", Zh: "在本机（出错的命令可能在别的机器或容器里执行，设置未必相同）："}
 		}
 		p.Line(0, "")
 		p.Para(0, p.Paint(term.Strong, p.Sprint(here)))

@@ -125,6 +125,8 @@ func (r *Report) reason(best, next *Result) lang.Text {
 			With(r.Build.Modules, seconds(best.Estimate))
 	}
 	switch {
+	case next == nil && r.Interrupted && len(r.Results) > 1:
+		why = lang.Text{En: "it is the only one that was measured before the stop; with it %s", Zh: "中断前只测完了它；%s"}.With(build)
 	case next == nil && len(r.Results) > 1:
 		why = lang.Text{En: "it is the only one that can be used; with it %s", Zh: "只有它可用；%s"}.With(build)
 	case next == nil:

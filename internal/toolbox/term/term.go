@@ -5,6 +5,7 @@ package term
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -204,12 +205,30 @@ func Bar(part float64, width int) string {
 
 // Confirm asks a question that is answered by yes or no; what is no yes is no.
 // Nobody is asked where nobody is there: then the answer is no, and asked is false.
-func (c *Console) Confirm(question lang.Text, args ...any) (yes, asked bool, err error) {
+// When ctx ends, so does the question, with the cause; what reads the answer stays
+// behind then, as nothing can end it but the end of the process, which follows.
+func (c *Console) Confirm(ctx context.Context, question lang.Text, args ...any) (yes, asked bool, err error) {
 	if !c.Ask {
 		return false, false, nil
 	}
 	fmt.Fprint(c.Err.W, c.Err.text(question, args), " [y/N] ")
-	line, err := readLine(c.In)
+	type answer struct {
+		line string
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		line, err := readLine(c.In)
+		answers <- answer{line, err}
+	}()
+	var line string
+	select {
+	case a := <-answers:
+		line, err = a.line, a.err
+	case <-ctx.Done():
+		fmt.Fprintln(c.Err.W)
+		return false, true, context.Cause(ctx)
+	}
 	if err != nil && (err != io.EOF || line == "") {
 		fmt.Fprintln(c.Err.W)
 		if err == io.EOF {

@@ -2,6 +2,7 @@ package term
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"slices"
 	"strings"
@@ -54,12 +55,21 @@ func TestTableFits(t *testing.T) {
 func TestConfirm(t *testing.T) {
 	for answer, want := range map[string]bool{"y\n": true, "YES\n": true, "是\n": true, "\n": false, "": false, "n\n": false, "y": true} {
 		c := &Console{Err: &Printer{W: io.Discard}, In: strings.NewReader(answer), Ask: true}
-		if yes, asked, err := c.Confirm(lang.Same("?")); yes != want || !asked || err != nil {
+		if yes, asked, err := c.Confirm(t.Context(), lang.Same("?")); yes != want || !asked || err != nil {
 			t.Errorf("%q: %v %v %v", answer, yes, asked, err)
 		}
 	}
-	c := &Console{In: strings.NewReader("y\n")}
-	if yes, asked, _ := c.Confirm(lang.Same("?")); yes || asked {
+	// Who is asked may stop it all.
+	never, w := io.Pipe()
+	defer w.Close()
+	ctx, stop := context.WithCancelCause(t.Context())
+	stop(io.ErrClosedPipe)
+	c := &Console{Err: &Printer{W: io.Discard}, In: never, Ask: true}
+	if yes, asked, err := c.Confirm(ctx, lang.Same("?")); yes || !asked || err != io.ErrClosedPipe {
+		t.Errorf("stopped: %v %v %v", yes, asked, err)
+	}
+	c = &Console{In: strings.NewReader("y\n")}
+	if yes, asked, _ := c.Confirm(t.Context(), lang.Same("?")); yes || asked {
 		t.Error("nobody is there, and yet there was an answer")
 	}
 }
