@@ -33,16 +33,21 @@ func renderFinding(p *term.Printer, f Finding) {
 		if i > 0 {
 			word = text("Or", "或者")
 		}
-		say := p.Sprint(word)
-		if !fix.Say.IsZero() {
-			say += p.Sprint(text(" – ", "（")) + clean(p, fix.Say) + p.Sprint(text("", "）"))
+		say := clean(p, fix.Say)
+		if i > 0 {
+			for _, again := range []string{"or ", "或者", "或"} { // which stands there already
+				say = strings.TrimPrefix(say, again)
+			}
 		}
 		if fix.Command == "" {
-			p.Para(2, strings.TrimRight(say, " "))
+			p.Para(2, p.Sprint(word)+p.Sprint(text(": ", "："))+say)
 			continue
 		}
-		p.Para(2, say+p.Sprint(text(":", "：")))
+		p.Para(2, p.Sprint(word)+p.Sprint(text(":", "：")))
 		p.Line(6, p.Paint(term.Command, printable(fix.Command)))
+		if say != "" {
+			p.Para(6, p.Paint(term.Dim, p.Sprint(text("(%s)", "（%s）"), say)))
+		}
 	}
 }
 

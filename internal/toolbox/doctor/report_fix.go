@@ -84,10 +84,10 @@ func (m *Mending) offer(ctx context.Context, f Finding) (done bool, err error) {
 		if fix.Do == nil {
 			continue
 		}
-		if !fix.Say.IsZero() {
-			out.Para(2, clean(out, fix.Say)+out.Sprint(text(":", "：")))
-		}
 		out.Line(6, out.Paint(term.Command, printable(fix.Command)))
+		if !fix.Say.IsZero() {
+			out.Para(6, out.Paint(term.Dim, out.Sprint(text("(%s)", "（%s）"), clean(out, fix.Say))))
+		}
 		if !m.Yes {
 			yes, _, err := m.Console.Confirm(ctx, text("Make this change?", "执行这个修改吗？"))
 			if err != nil {

@@ -36,6 +36,9 @@ func liveServer(c context.Context, s *scene) {
 	} else {
 		s.ruleOut("local")
 	}
+	if s.public(s.fields["host"]) {
+		s.ruleOut("internal")
+	}
 	if s.failure.ID == "unreachable" && !strings.Contains(s.message, "dial tcp [") {
 		s.ruleOut("ipv6")
 	}
@@ -45,6 +48,33 @@ func liveServer(c context.Context, s *scene) {
 	if s.around.Prober != nil {
 		s.way(c)
 	}
+}
+
+// public reports whether a host is known to everybody, so that it is internal to nobody's network.
+func (s *scene) public(host string) bool {
+	switch strings.ToLower(host) {
+	case "":
+		return false
+	case "sum.golang.org", "sum.golang.google.cn", "goproxy.cn", "goproxy.io", "mirrors.aliyun.com", "repo.huaweicloud.com",
+		"github.com", "gitlab.com", "gitee.com", "bitbucket.org", "golang.org", "gopkg.in", "go.googlesource.com":
+		return true
+	}
+	if s.around.Settings == nil {
+		return false
+	}
+	// The go command's own default is what its installation says.
+	for _, said := range s.around.Settings.Values["GOPROXY"].Said {
+		if said.Place != goenv.Installation {
+			continue
+		}
+		list, _ := goenv.ParseList(said.Text)
+		for _, e := range list {
+			if e.URL != nil && strings.EqualFold(e.URL.Hostname(), host) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func localhost(host string) bool {

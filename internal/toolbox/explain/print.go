@@ -102,7 +102,7 @@ func hang(p *term.Printer, indent int, mark, text string) {
 // printUnknown says that nothing was recognised.
 func (r *Report) printUnknown(p *term.Printer) {
 	if r.Messages == 0 {
-		p.Say(lang.Text{En: "There is no output to explain. If the command prints its errors to stderr, pass that on as well: 2>&1 |", Zh: "没有可解释的输出。如果命令把错误写到 stderr，请一并传入：2>&1 |"})
+		p.Say(lang.Text{En: "There is no output to explain. If the command has succeeded, all is well; if not, its errors went to stderr: pass that on too, with 2>&1 before the pipe.", Zh: "没有可解释的输出。如果命令成功了，那就没有问题；如果失败了，错误写到了 stderr：在管道前加上 2>&1 一并传入。"})
 		return
 	}
 	p.Say(lang.Text{En: "Nothing that godown knows fits this output: it may be a compiler's or a test's own failure, or something new.", Zh: "godown 的目录里没有与这段输出相符的情况：可能是编译或测试本身的失败，也可能是新的问题。"})
