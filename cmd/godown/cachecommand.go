@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -130,6 +131,11 @@ func (f *cacheFlags) open(ctx context.Context, m machine) (*cachePlace, error) {
 		dir = p.settings.Text("GOMODCACHE")
 	default:
 		dir = m.modCacheWithoutGo(home)
+	}
+	if f.dir != "" {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			return nil, &modcache.Refusal{Text: lang.Text{En: "there is no folder %s", Zh: "没有目录 %s"}.With(dir)}
+		}
 	}
 	c, err := modcache.OpenGo(dir, home)
 	if err != nil {

@@ -51,7 +51,25 @@ type Snippet struct {
 
 // Targets returns the names of what can be made.
 func Targets() []string {
-	return []string{"github", "gitlab", "gitea", "jenkins", "docker", "compose", "devcontainer"}
+	var names []string
+	for _, t := range targets() {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+// A target is what snippets are made for.
+type target struct {
+	name  string
+	files func(*plan) []File
+}
+
+// targets returns the table of targets. A new one is an element of it.
+func targets() []target {
+	return []target{
+		{"github", (*plan).github}, {"gitlab", (*plan).gitlab}, {"gitea", (*plan).github}, {"jenkins", (*plan).jenkins},
+		{"docker", (*plan).docker}, {"compose", (*plan).compose}, {"devcontainer", (*plan).devcontainer},
+	}
 }
 
 // Auths returns the ways to show who one is.
@@ -61,20 +79,17 @@ func Auths() []string { return []string{"none", "token", "netrc", "oidc", "ssh"}
 func Variants() []string { return []string{"alpine", "distroless", "scratch"} }
 
 // Make makes the snippet for a target, one of Targets.
-func Make(target string, p *Project, o Options) (*Snippet, error) {
-	makers := map[string]func(*plan) []File{
-		"github": (*plan).github, "gitea": (*plan).github, "gitlab": (*plan).gitlab, "jenkins": (*plan).jenkins,
-		"docker": (*plan).docker, "compose": (*plan).compose, "devcontainer": (*plan).devcontainer,
+func Make(name string, p *Project, o Options) (*Snippet, error) {
+	all := targets()
+	i := slices.IndexFunc(all, func(t target) bool { return t.name == name })
+	if i < 0 {
+		return nil, wrong("there is nothing for %q; there are %s", "没有 %q 这个目标；可选：%s", name, strings.Join(Targets(), ", "))
 	}
-	maker, ok := makers[target]
-	if !ok {
-		return nil, wrong("there is nothing for %q; there are %s", "没有 %q 这个目标；可选：%s", target, strings.Join(Targets(), ", "))
-	}
-	l, err := newPlan(target, p, o)
+	l, err := newPlan(name, p, o)
 	if err != nil {
 		return nil, err
 	}
-	files := maker(l)
+	files := all[i].files(l)
 	for i := range files {
 		files[i].By = l.command()
 	}

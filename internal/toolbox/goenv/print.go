@@ -8,13 +8,63 @@ import (
 
 // Formats are the names of the formats of Print.
 func Formats() []string {
-	return []string{"sh", "fish", "powershell", "dotenv", "docker", "github", "gitlab"}
+	var names []string
+	for _, f := range formats() {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// A format is one that settings can be printed in.
+type format struct {
+	name  string
+	set   func(name, value string) string // the line that sets a variable
+	unset func(name string) string        // that which takes it back; nil: where it is for, nothing is set
+}
+
+// formats returns the table of formats. A new one is an element of it.
+func formats() []format {
+	return []format{
+		{"sh",
+			func(name, v string) string { return "export " + name + "='" + strings.ReplaceAll(v, "'", `'\''`) + "'" },
+			func(name string) string { return "unset " + name }},
+		{"fish",
+			func(name, v string) string {
+				return "set --global --export " + name + " '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(v) + "'"
+			},
+			func(name string) string { return "set --erase " + name }},
+		{"powershell",
+			func(name, v string) string {
+				// It takes the marks of typographers for quotation marks, too.
+				return "$env:" + name + " = '" + strings.NewReplacer("'", "''", "‘", "‘‘", "’", "’’", "‚", "‚‚", "‛", "‛‛").Replace(v) + "'"
+			},
+			func(name string) string { return "Remove-Item Env:" + name + " -ErrorAction SilentlyContinue" }},
+		{"dotenv", func(name, v string) string { return name + "=" + dotenvQuote(v) }, nil},
+		{"docker", func(name, v string) string {
+			return "ENV " + name + `="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`).Replace(v) + `"`
+		}, nil},
+		{"github", func(name, v string) string { return "  " + name + ": '" + strings.ReplaceAll(v, "'", "''") + "'" }, nil},
+		{"gitlab", func(name, v string) string {
+			return "  " + name + ": '" + strings.NewReplacer("'", "''", "$", "$$").Replace(v) + "'"
+		}, nil},
+	}
+}
+
+// formatOf returns a format by its name; nil if there is none.
+func formatOf(name string) *format {
+	for _, f := range formats() {
+		if f.name == name {
+			return &f
+		}
+	}
+	return nil
 }
 
 // StartsBlank reports whether what a format is for starts with none of this
 // machine's settings: a container, a job of continuous integration.
 func StartsBlank(format string) bool {
-	return !slices.Contains([]string{"sh", "fish", "powershell"}, format)
+	f := formatOf(format)
+	return f != nil && f.unset == nil
 }
 
 // Print returns text that makes changes: for a shell to run, or to be put into a
@@ -53,35 +103,13 @@ func Print(format string, changes []Change) (string, error) {
 	return strings.Join(lines, "\n") + "\n", nil
 }
 
-// printLine returns the line of one change.
+// printLine returns the line of one change in one of Formats.
 func printLine(format string, c Change) string {
-	if c.Unset {
-		switch format {
-		case "sh":
-			return "unset " + c.Name
-		case "fish":
-			return "set --erase " + c.Name
-		case "powershell":
-			return "Remove-Item Env:" + c.Name + " -ErrorAction SilentlyContinue"
-		}
+	f := formatOf(format)
+	if c.Unset && f.unset != nil {
+		return f.unset(c.Name)
 	}
-	switch format {
-	case "sh":
-		return "export " + c.Name + "='" + strings.ReplaceAll(c.Value, "'", `'\''`) + "'"
-	case "fish":
-		return "set --global --export " + c.Name + " '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(c.Value) + "'"
-	case "powershell":
-		// It takes the marks of typographers for quotation marks, too.
-		return "$env:" + c.Name + " = '" + strings.NewReplacer("'", "''", "‘", "‘‘", "’", "’’", "‚", "‚‚", "‛", "‛‛").Replace(c.Value) + "'"
-	case "dotenv":
-		return c.Name + "=" + dotenvQuote(c.Value)
-	case "docker":
-		return "ENV " + c.Name + `="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`).Replace(c.Value) + `"`
-	case "gitlab":
-		return "  " + c.Name + ": '" + strings.NewReplacer("'", "''", "$", "$$").Replace(c.Value) + "'"
-	default: // github
-		return "  " + c.Name + ": '" + strings.ReplaceAll(c.Value, "'", "''") + "'"
-	}
+	return f.set(c.Name, c.Value)
 }
 
 // dotenvQuote quotes only where it must, since "docker run --env-file" takes
