@@ -60,6 +60,7 @@ func TestPieces(t *testing.T) {
 				f.mirrors[i].Break("[.]zip$", fault)
 			}
 			f.mustGive(t, bigZip)
+			f.Close() // waits for those that were not needed any more
 			giving := 0
 			for _, s := range f.Status() {
 				if s.UnderWay != 0 {

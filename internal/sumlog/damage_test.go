@@ -34,11 +34,16 @@ func fill(t testing.TB, l *sumlog.Log, first, last int) {
 // copyLog copies a log's files to a folder of its own.
 func copyLog(t testing.TB, folder string) string {
 	t.Helper()
-	to := t.TempDir()
-	if err := os.CopyFS(filepath.Join(to, dbName), os.DirFS(filepath.Join(folder, dbName))); err != nil {
-		t.Fatal(err)
+	for {
+		to := t.TempDir()
+		err := os.CopyFS(filepath.Join(to, dbName), os.DirFS(filepath.Join(folder, dbName)))
+		if err == nil {
+			return to
+		}
+		if !errors.Is(err, fs.ErrNotExist) { // else an old tail is being removed
+			t.Fatal(err)
+		}
 	}
-	return to
 }
 
 // logFiles returns the names of a log's files.

@@ -2,6 +2,8 @@ package sumlog_test
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -184,10 +186,13 @@ func TestReplacedWhileRunning(t *testing.T) {
 			replacement := make(t, l, k, folder)
 			fill(t, l, 5, 10)
 			signed := len(h.signed)
-			for os.RemoveAll(filepath.Join(folder, dbName)) != nil {
-				// The head is being stored.
+			err := fs.ErrExist
+			for errors.Is(err, fs.ErrExist) { // the head is being stored
+				for os.RemoveAll(filepath.Join(folder, dbName)) != nil {
+				}
+				err = os.CopyFS(filepath.Join(folder, dbName), os.DirFS(filepath.Join(replacement, dbName)))
 			}
-			if err := os.CopyFS(filepath.Join(folder, dbName), os.DirFS(filepath.Join(replacement, dbName))); err != nil {
+			if err != nil {
 				t.Fatal(err)
 			}
 			if id, _, err := l.Lookup(t.Context(), version(30)); err == nil {
