@@ -84,7 +84,7 @@ func TestOpenFailsLeak(t *testing.T) {
 
 // Three processes with random faults and crashes, again and again, on one store.
 func TestSoak(t *testing.T) {
-	for round := range 25 {
+	for round := range 8 {
 		seed := rand.Uint64()
 		rng := rand.New(rand.NewPCG(seed, 1))
 		k := newKeys(t, dbName)

@@ -22,7 +22,7 @@ func TestDropDisturbsNobody(t *testing.T) {
 		text += fmt.Sprintf("put a.go \"package tool // %d\\n\"\ncommit C%d\ntag v1.0.%d\n", i, i, i)
 	}
 	h.RepoText(t, "", text)
-	for round := range 12 {
+	for round := range 5 {
 		o := newOrigin(t, h)
 		mustAsk(t, o, godown.Zip, tool, "v1.0.0")
 		dirs, _ := filepath.Glob(filepath.Join(o.Dir, "repos", "*", "contents", "objects", "pack"))
