@@ -208,7 +208,7 @@ func TestAdviceForOwnProxy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.mirror(t, FromEnvironment, "")
-	w.mirror(t, "cn", ".", godowntest.Latency(25*time.Millisecond))
+	w.mirror(t, "cn", ".", godowntest.Latency(150*time.Millisecond))
 	w.plan.Targets[0].URL.User = url.UserPassword("me", "hunter2")
 	w.plan.Targets[1].Header = http.Header{"X-Key": {"hunter2"}}
 	r := Measure(t.Context(), w.plan)
