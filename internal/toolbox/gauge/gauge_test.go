@@ -171,7 +171,6 @@ func TestVerdicts(t *testing.T) {
 
 // The dead, the lying, the slow and the good are ranked; only what is sound is recommended.
 func TestRanking(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.mirror(t, "cn", "zip$", godowntest.Flip(2000))
 	w.mirror(t, "cn", ".", godowntest.Latency(25*time.Millisecond))
@@ -205,7 +204,6 @@ func TestRanking(t *testing.T) {
 
 // A company's own proxy is not followed by another that would be asked after its refusals.
 func TestAdviceForOwnProxy(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.mirror(t, FromEnvironment, "")
 	w.mirror(t, "cn", ".", godowntest.Latency(150*time.Millisecond))
@@ -306,7 +304,6 @@ func TestForgedRecord(t *testing.T) {
 
 // A mirror without /sumdb/ comes after the others where the database is not reached otherwise.
 func TestStranded(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.mirror(t, "cn", "^sumdb/", godowntest.Status(404, ""))
 	w.mirror(t, "cn", ".", godowntest.Latency(25*time.Millisecond))
