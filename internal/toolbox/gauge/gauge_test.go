@@ -148,7 +148,6 @@ func TestVerdicts(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			w := newWorld(t)
 			w.mirror(t, FromArgument, c.match, c.faults...)
 			r := Measure(t.Context(), w.plan)
@@ -238,7 +237,6 @@ func TestAdviceForOwnProxy(t *testing.T) {
 // Without a database nothing is proven; what differs between mirrors is told. With
 // one that nobody reaches, built-in hashes count, and without those nothing may be set.
 func TestVerification(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.plan.SumDB = nil
 	w.mirror(t, FromArgument, "")
@@ -287,7 +285,6 @@ func TestVerification(t *testing.T) {
 
 // A mirror whose /sumdb/ says something else than the database.
 func TestForgedRecord(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.mirror(t, FromArgument, "")
 	w.mirror(t, FromArgument, "^sumdb/sum.test/lookup/", godowntest.Change(func(data []byte) []byte {
@@ -321,7 +318,6 @@ func TestStranded(t *testing.T) {
 }
 
 func TestFreshness(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.mirror(t, FromArgument, "")
 	w.mirror(t, FromArgument, "small/@v/list$", godowntest.Replace("text/plain", []byte("v1.0.0\n")))
@@ -341,7 +337,6 @@ func TestFreshness(t *testing.T) {
 
 // Redirects are told, and asked of the other host without what is secret.
 func TestRedirects(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	store := godowntest.NewUpstream(t, w.mods)
 	up := w.mirror(t, FromArgument, "")
@@ -364,7 +359,6 @@ func TestRedirects(t *testing.T) {
 
 // One that stalls is not fast because what it had sent by then was short.
 func TestStall(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.mirror(t, FromArgument, "large.*zip$", godowntest.Stall(1000))
 	w.plan.TLS.Timeouts.Total = 500 * time.Millisecond
@@ -376,7 +370,6 @@ func TestStall(t *testing.T) {
 
 // What a mirror may cost is bounded, also where it is endless.
 func TestBounds(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	up := w.mirror(t, FromArgument, "zip$", godowntest.Huge(1<<40))
 	r := Measure(t.Context(), w.plan)
@@ -388,7 +381,6 @@ func TestBounds(t *testing.T) {
 
 // What is known when nobody waits any longer is reported.
 func TestInterrupt(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.mirror(t, FromArgument, "")
 	hang := w.mirror(t, FromArgument, "large.*zip$", godowntest.Hang())
@@ -413,7 +405,6 @@ func TestInterrupt(t *testing.T) {
 }
 
 func TestLight(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.plan.Light = true
 	up := w.mirror(t, FromArgument, "")
@@ -442,7 +433,6 @@ func TestParseModule(t *testing.T) {
 
 // A server without TLS under an https URL is dead, and it is said why.
 func TestNoTLS(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	up := godowntest.NewUpstream(t, w.mods)
 	w.target(t, strings.Replace(up.URL, "http:", "https:", 1), FromArgument)
